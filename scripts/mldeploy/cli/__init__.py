@@ -1,0 +1,1 @@
+"""Commands: options in, exit codes out; no logic of their own."""

@@ -1,0 +1,184 @@
+"""The only place that starts a process: argument lists, allowed return codes, a timeout, errors that tell all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, NoReturn
+
+from mldeploy.errors import MldeployError
+
+Argument = str | Path
+
+_TERMINATION_GRACE_S = 5.0
+_SHOWN_LINES = 20
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that ended with an allowed return code."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+class ProcessError(MldeployError):
+    """A process could not be started, took too long, or ended with a return code that was not allowed.
+
+    Attributes:
+        argv, returncode (None: not started, or killed at its timeout), stdout, stderr: as they were.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        what: str,
+        *,
+        returncode: int | None = None,
+        stdout: str = "",
+        stderr: str = "",
+        remedy: str = "",
+    ) -> None:
+        tail = (stderr.strip() or stdout.strip()).splitlines()[-_SHOWN_LINES:]
+        message = f"{shlex.join(argv)}: {what}" + "".join(f"\n  {line}" for line in tail)
+        super().__init__(message, remedy=remedy)
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+def run(
+    argv: Sequence[Argument],
+    *,
+    timeout_s: float,
+    ok: Collection[int] = (0,),
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    input_text: str | None = None,
+    inherit: bool = False,
+) -> Completed:
+    """Run a process to its end.
+
+    Args:
+        argv: the program and its arguments; never a shell line. No secrets: arguments show in process lists.
+        timeout_s: seconds after which the process and its children are terminated.
+        ok: return codes that are not an error.
+        cwd: where it runs; default: the working directory.
+        env: variables set on top of this process's own.
+        input_text: what it reads from standard input; default: nothing (end of file at once).
+        inherit: let it write to this process's own stdout and stderr instead of capturing them.
+
+    Raises:
+        ProcessError: it could not be started, timed out, or ended with a code outside `ok`.
+    """
+    words = [str(word) for word in argv]
+    began = time.monotonic()
+    pipe = None if inherit else subprocess.PIPE
+    with start(
+        words,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+        stdout=pipe,
+        stderr=pipe,
+        new_session=not inherit,
+    ) as child:
+        try:
+            stdout, stderr = child.communicate(input_text, timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            terminate(child, group=not inherit)
+            stdout, stderr = child.communicate()
+            raise ProcessError(
+                words, f"did not end within {timeout_s:g} s", stdout=stdout or "", stderr=stderr or ""
+            ) from error
+        except BaseException:
+            terminate(child, group=not inherit)
+            raise
+    done = Completed(tuple(words), child.returncode, stdout or "", stderr or "", time.monotonic() - began)
+    if done.returncode not in ok:
+        what = f"ended with {done.returncode}" if done.returncode >= 0 else f"was killed by signal {-done.returncode}"
+        raise ProcessError(words, what, returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    return done
+
+
+def start(
+    argv: Sequence[Argument],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: int | IO[str] | None = subprocess.DEVNULL,
+    stdout: int | IO[str] | IO[bytes] | None = None,
+    stderr: int | IO[str] | IO[bytes] | None = None,
+    new_session: bool = True,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[str]:
+    """Start a process and return at once; its streams, if piped, are text (UTF-8, undecodable bytes replaced).
+
+    Raises:
+        ProcessError: the program is missing or may not be executed.
+    """
+    words = [str(word) for word in argv]
+    try:
+        return subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=None if env is None else {**os.environ, **env},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=new_session,
+            pass_fds=pass_fds,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        missing = cwd if cwd is not None and not cwd.is_dir() else words[0]
+        raise ProcessError(words, f"{missing} was not found", remedy="run mldeploy doctor") from error
+    except PermissionError as error:
+        raise ProcessError(words, f"{words[0]} may not be executed", remedy="run mldeploy doctor") from error
+
+
+def terminate(child: subprocess.Popen[str], *, group: bool = True, grace_s: float = _TERMINATION_GRACE_S) -> None:
+    """End a process that this one started: SIGTERM, then SIGKILL after `grace_s` seconds; waits for its end.
+
+    Args:
+        group: signal the session that `start` made for it, so that its own children end too.
+    """
+    for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
+        if child.poll() is not None:
+            return
+        try:
+            if group:
+                os.killpg(child.pid, number)
+            else:
+                child.send_signal(number)
+        except ProcessLookupError:
+            return
+        try:
+            child.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def replace(argv: Sequence[Argument], *, env: Mapping[str, str] | None = None) -> NoReturn:
+    """Become another program (exec): for commands that hand over, such as a shell or a log follower.
+
+    Raises:
+        ProcessError: the program is missing or may not be executed.
+    """
+    words = [str(word) for word in argv]
+    try:
+        os.execvpe(words[0], words, {**os.environ, **(env or {})})  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        raise ProcessError(words, f"could not be executed ({error.strerror})", remedy="run mldeploy doctor") from error
