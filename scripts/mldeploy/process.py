@@ -150,10 +150,12 @@ def start(
 
 
 def terminate(child: subprocess.Popen[str], *, group: bool = True, grace_s: float = _TERMINATION_GRACE_S) -> None:
-    """End a process that this one started: SIGTERM, then SIGKILL after `grace_s` seconds; waits for its end.
+    """End a process that this one started: SIGTERM, then SIGKILL; waits for its end.
 
     Args:
+        child: what `start` returned.
         group: signal the session that `start` made for it, so that its own children end too.
+        grace_s: seconds between the two signals, and to wait after the second.
     """
     for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
         if child.poll() is not None:

@@ -38,7 +38,7 @@ class Quiet:
     """Progress that nobody watches: the default in tests and hooks."""
 
     @contextmanager
-    def step(self, title: str, *, key: str | None = None) -> Iterator[Step]:
+    def step(self, title: str, *, key: str | None = None) -> Iterator[Step]:  # noqa: ARG002 - the protocol's
         """See `Progress.step`."""
         yield _QuietStep()
 
