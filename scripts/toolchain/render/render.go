@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"helm.sh/helm/v4/pkg/action"
+	"helm.sh/helm/v4/pkg/chart"
+	"helm.sh/helm/v4/pkg/chart/common"
+	chartv2 "helm.sh/helm/v4/pkg/chart/v2"
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	release "helm.sh/helm/v4/pkg/release/v1"
+)
+
+type renderer struct {
+	charts *charts
+	cache  *cache
+}
+
+func newRenderer(cacheFolder string) *renderer {
+	return &renderer{charts: newCharts(), cache: newCache(cacheFolder)}
+}
+
+// result renders one release, or finds it in the cache. The SDK panics on some malformed charts; that is their error.
+func (r *renderer) result(wanted Release) (result Result) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			result = Result{Error: fmt.Sprintf("helm's renderer panicked: %v", problem)}
+		}
+	}()
+	files, err := r.charts.files(wanted.Chart)
+	if err != nil {
+		return Result{Error: err.Error()}
+	}
+	values := make([][]byte, len(wanted.ValuesFiles))
+	for i, path := range wanted.ValuesFiles {
+		if values[i], err = os.ReadFile(path); err != nil {
+			return Result{Error: err.Error()}
+		}
+	}
+	key := cacheKey(wanted, files.digest, values)
+	if manifest, ok := r.cache.get(key); ok {
+		return Result{Manifest: manifest, Cached: true}
+	}
+	manifest, err := render(wanted, files, values)
+	if err != nil {
+		return Result{Error: err.Error()}
+	}
+	r.cache.put(key, manifest)
+	return Result{Manifest: manifest}
+}
+
+// cacheKey names a render by everything that it is made of, except the folders that chart and values lie in: two
+// checkouts share what is equal in both.
+func cacheKey(wanted Release, chartDigest string, values [][]byte) string {
+	asked := wanted
+	asked.Chart = chartDigest
+	asked.ValuesFiles = nil
+	for _, text := range values {
+		digest := sha256.Sum256(text)
+		asked.ValuesFiles = append(asked.ValuesFiles, hex.EncodeToString(digest[:]))
+	}
+	text, err := json.Marshal(asked)
+	if err != nil {
+		panic(err) // strings and lists of strings always encode
+	}
+	digest := sha256.Sum256(append([]byte(programVersion()), text...))
+	return hex.EncodeToString(digest[:])
+}
+
+func render(wanted Release, files *chartFiles, values [][]byte) (string, error) {
+	merged := map[string]any{}
+	for i, text := range values {
+		layer, err := loader.LoadValues(bytes.NewReader(text))
+		if err != nil {
+			return "", fmt.Errorf("failed to parse %s: %w", wanted.ValuesFiles[i], err)
+		}
+		merged = loader.MergeMaps(merged, layer)
+	}
+	// Rendering changes the chart (disabled dependencies leave it), so each release has its own.
+	loaded, err := files.load()
+	if err != nil {
+		return "", err
+	}
+	if err := checkInstallable(loaded); err != nil {
+		return "", err
+	}
+
+	install := action.NewInstall(action.NewConfiguration())
+	install.DryRunStrategy = action.DryRunClient
+	install.Replace = true // a name that is taken is no error: nothing is installed
+	install.ReleaseName = wanted.Name
+	install.Namespace = wanted.Namespace
+	install.IncludeCRDs = wanted.IncludeCRDs
+	install.SkipSchemaValidation = wanted.SkipSchemaValidation
+	install.APIVersions = common.VersionSet(wanted.APIVersions)
+	if wanted.KubeVersion != "" {
+		if install.KubeVersion, err = common.ParseKubeVersion(wanted.KubeVersion); err != nil {
+			return "", fmt.Errorf("invalid kube version '%s': %w", wanted.KubeVersion, err)
+		}
+	}
+	releaser, err := install.RunWithContext(context.Background(), loaded, merged)
+	if err != nil {
+		return "", err
+	}
+	rendered, ok := releaser.(*release.Release)
+	if !ok {
+		return "", errors.New("helm gave a release of an unknown version")
+	}
+	return printed(rendered), nil
+}
+
+// checkInstallable refuses what `helm template` refuses before it renders: library charts, and dependencies that
+// Chart.yaml names but charts/ lacks.
+func checkInstallable(loaded *chartv2.Chart) error {
+	if kind := loaded.Metadata.Type; kind != "" && kind != "application" {
+		return fmt.Errorf("%s charts are not installable", kind)
+	}
+	accessor, err := chart.NewAccessor(loaded)
+	if err != nil {
+		return err
+	}
+	if needed := accessor.MetaDependencies(); len(needed) > 0 {
+		return action.CheckDependencies(loaded, needed)
+	}
+	return nil
+}
+
+// printed writes a release as `helm template` does: the manifests, then every hook, tests included.
+func printed(rendered *release.Release) string {
+	var text strings.Builder
+	fmt.Fprintln(&text, strings.TrimSpace(rendered.Manifest))
+	for _, hook := range rendered.Hooks {
+		fmt.Fprintf(&text, "---\n# Source: %s\n%s\n", hook.Path, hook.Manifest)
+	}
+	return text.String()
+}
