@@ -1,0 +1,166 @@
+"""What helmfile makes of its state files for an environment: `helmfile build` and `list`, cached by what they read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mldeploy import paths, process
+from mldeploy.errors import MldeployError
+from mldeploy.toolchain import tool, tool_environment
+
+_FORMAT = 1
+_TIMEOUT_S = 120.0
+# Template functions whose result is not decided by the state files: a state that calls one is built every time.
+_OUTSIDE = re.compile(
+    r"\{\{(?:(?!\}\}).)*\b(?:env|requiredEnv|expandenv|exec|envExec|execWithoutFiles?|readFile|readDir|readDirEntries|isFile"
+    r"|isDir|fetchSecretValue|expandSecretRefs|getHostByName|now|date\w*|rand\w*|uuidv4|gen\w+)\b",
+    re.DOTALL,
+)
+
+
+def helmfile(root: Path, arguments: list[str]) -> str:
+    """Run helmfile in a checkout and give what it prints.
+
+    Raises:
+        ProcessError: helmfile failed; its message says why.
+        MldeployError: a tool is not installed.
+    """
+    argv: list[str | Path] = [tool("helmfile"), "--quiet", "--no-color", *arguments]
+    return process.run(argv, timeout_s=_TIMEOUT_S, cwd=root, env=tool_environment(root)).stdout
+
+
+def state(root: Path, file: Path, environment: str) -> list[dict[str, Any]]:
+    """Give the built state, one mapping for each helmfile that `file` leads to; every scalar is text.
+
+    Args:
+        root: the checkout.
+        file: the helmfile, relative to the checkout.
+        environment: one that it declares.
+
+    Raises:
+        MldeployError: helmfile refuses its files, or a tool is not installed.
+    """
+    documents = yaml.load_all(_answer(root, file, environment, "build"), Loader=yaml.CBaseLoader)
+    return [document for document in documents if isinstance(document, dict)]
+
+
+def enabled(root: Path, file: Path, environment: str) -> set[str]:
+    """Name the releases whose `condition` holds, which only helmfile itself evaluates.
+
+    Raises:
+        MldeployError: as for `state`.
+    """
+    listed = json.loads(_answer(root, file, environment, "list", "--output", "json"))
+    return {release["name"] for release in listed if release["enabled"]}
+
+
+def _answer(root: Path, file: Path, environment: str, *verb: str) -> str:
+    sources = _sources(root, file)
+    if any(_OUTSIDE.search(content.decode("utf-8", errors="replace")) for content in sources.values()):
+        return _ask(root, file, environment, *verb)
+    question = {
+        "format": _FORMAT,
+        "helmfile": str(tool("helmfile").resolve()),
+        "settings": {name: value for name, value in os.environ.items() if name.startswith("HELMFILE_")},
+        "root": str(root),  # the answer may hold absolute paths
+        "file": str(file),
+        "environment": environment,
+        "verb": verb,
+        "sources": {name: hashlib.sha256(content).hexdigest() for name, content in sources.items()},
+    }
+    key = hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+    entry = paths.cache() / "states" / key[:2] / key[2:]
+    known = _read(root, entry)
+    if known is not None:
+        return known
+    text = _ask(root, file, environment, *verb)
+    # Only the built state says which other files it was made from; the same ones decide what is listed.
+    state_text = text if verb == ("build",) else _answer(root, file, environment, "build")
+    _write(root, entry, text, state_text)
+    return text
+
+
+def _ask(root: Path, file: Path, environment: str, *verb: str) -> str:
+    return helmfile(root, ["--file", str(file), "--environment", environment, *verb])
+
+
+def _sources(root: Path, file: Path) -> dict[str, bytes]:
+    found = {root / file, *(root / "deployments").rglob("*")}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(found) if path.is_file()}
+
+
+def _read(root: Path, entry: Path) -> str | None:
+    """Give a cached state; None when there is none, it is damaged, or a file that it was made from has changed."""
+    try:
+        stored = json.loads(entry.read_text("utf-8"))
+        text: str = stored["text"]
+        sound = hashlib.sha256(text.encode()).hexdigest() == stored["digest"]
+        fresh = all(_digest(root / name) == digest for name, digest in stored["inputs"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return text if sound and fresh else None
+
+
+def _write(root: Path, entry: Path, text: str, state_text: str) -> None:
+    documents = yaml.load_all(state_text, Loader=yaml.CBaseLoader)
+    inputs = {name: _digest(root / name) for document in documents for name in _inputs(document)}
+    stored = {"digest": hashlib.sha256(text.encode()).hexdigest(), "inputs": inputs, "text": text}
+    # A cache that cannot be written costs time only.
+    with suppress(OSError):
+        entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=entry.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(stored, out)
+        Path(temporary).replace(entry)
+
+
+def _inputs(document: Any) -> list[str]:
+    """List the files that a state was made from beside those of `deployments/`, relative to its own folder."""
+    if not isinstance(document, dict):
+        return []
+    folder = Path(str(document.get("filepath", ""))).parent
+    environments = document.get("environments") or {}
+    named = [
+        value
+        for environment in environments.values()
+        if isinstance(environment, dict)
+        for key in ("values", "secrets")
+        for value in environment.get(key) or []
+    ]
+    named += document.get("bases") or []
+    return [str(folder / name) for name in named if isinstance(name, str)]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def declared_environments(root: Path) -> list[str]:
+    """List the environments that the root helmfile declares, in its order, without `default`.
+
+    Raises:
+        MldeployError: there is no helmfile.yaml, it is no YAML, or it declares none.
+    """
+    path = root / "helmfile.yaml"
+    try:
+        documents = list(yaml.load_all(path.read_text("utf-8"), Loader=yaml.CBaseLoader))
+    except OSError as error:
+        raise MldeployError(f"{path}: {error.strerror}", remedy="run this inside the deployment repository") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise MldeployError(f"{path}: {' '.join(str(error).split())}", remedy="correct the file") from error
+    for document in documents:
+        if isinstance(document, dict) and isinstance(document.get("environments"), dict):
+            return [str(name) for name in document["environments"] if name != "default"]
+    raise MldeployError(f"{path}: declares no environments", remedy="add an environments: section")
