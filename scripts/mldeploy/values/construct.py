@@ -1,0 +1,148 @@
+"""From nodes to plain values, by the rules of go-yaml v2 and sigs.k8s.io/yaml.
+
+Entries apply in the order of the file: a later key replaces an earlier one, and `<<` replaces what stands before it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from mldeploy.values import scalars
+from mldeploy.values.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+if TYPE_CHECKING:
+    from mldeploy.values.document import Value
+
+_MERGE = "<<"
+
+
+class ConstructError(ValueError):
+    """Helm refuses a node; the message says why."""
+
+    def __init__(self, node: Node, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.node = node
+        self.remedy = remedy
+
+
+class Duplicate(NamedTuple):
+    """A key that one mapping sets twice: Helm keeps the later one and says nothing."""
+
+    name: str
+    earlier: ScalarNode
+    later: ScalarNode
+
+
+def construct(root: MappingNode) -> tuple[dict[str, Value], tuple[Duplicate, ...]]:
+    """Build the plain values of a document.
+
+    Returns:
+        The values, and every key that is set twice.
+
+    Raises:
+        ConstructError: a key or value that Helm refuses.
+    """
+    duplicates: list[Duplicate] = []
+    return _mapping(root, duplicates), tuple(duplicates)
+
+
+def plain_value(node: Node) -> Value:
+    """Build the plain value of one node of a document that `construct` has accepted."""
+    return _value(node, [])
+
+
+def effective(node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
+    """Give the entries of a mapping after merge keys and duplicates: name -> key node, value node.
+
+    Raises:
+        ConstructError: a key that Helm refuses.
+    """
+    entries: dict[str, tuple[ScalarNode, Node]] = {}
+    _gather(node, entries, {})
+    return entries
+
+
+def is_merge(key_node: Node) -> bool:
+    """Tell whether a key is a merge key (`<<`, unquoted)."""
+    return bool(isinstance(key_node, ScalarNode) and key_node.value == _MERGE and key_node.tag.plain)
+
+
+def _value(node: Node, duplicates: list[Duplicate]) -> Value:
+    if isinstance(node, ScalarNode):
+        value: Value = node.tag.value
+        if type(value) is float and not math.isfinite(value):
+            raise ConstructError(node, f"Helm cannot hold {node.value}", "write a finite number, or quote it")
+        return value
+    if isinstance(node, MappingNode):
+        return _mapping(node, duplicates)
+    assert isinstance(node, SequenceNode)  # noqa: S101 - there are three kinds
+    return [_value(child, duplicates) for child in node.value]
+
+
+def _mapping(node: MappingNode, duplicates: list[Duplicate]) -> dict[str, Value]:
+    out: dict[str, Value] = {}
+    for key_node, child in node.value:
+        if not isinstance(key_node, ScalarNode) or type(key_node.tag.value) is not str or key_node.value == _MERGE:
+            return _unusual(node, duplicates)
+        name = key_node.tag.value
+        if name in out:
+            duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
+        out[name] = _value(child, duplicates)
+    return out
+
+
+def _unusual(node: MappingNode, duplicates: list[Duplicate]) -> dict[str, Value]:
+    """Build a mapping that has merge keys or keys that are no strings."""
+    seen: set[str] = set()
+    for key_node, _ in node.value:
+        if isinstance(key_node, ScalarNode) and not is_merge(key_node):
+            name = _name(key_node)[0]
+            if name in seen:
+                duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
+            seen.add(name)
+    return {name: _value(child, duplicates) for name, (_, child) in effective(node).items()}
+
+
+def _gather(node: MappingNode, entries: dict[str, tuple[ScalarNode, Node]], types: dict[str, str]) -> None:
+    for key_node, child in node.value:
+        if not isinstance(key_node, ScalarNode):
+            raise ConstructError(key_node, "a key may not be a list or a mapping", "write a plain key")
+        if is_merge(key_node):
+            for source in _merge_sources(key_node, child):
+                _gather(source, entries, types)
+            continue
+        name, kind = _name(key_node)
+        if types.setdefault(name, kind) != kind:
+            raise ConstructError(
+                key_node,
+                f"'{name}' is set twice, once as a {types[name]} and once as a {kind}; Helm keeps one at random",
+                "keep one of them, quoted",
+            )
+        entries[name] = (key_node, child)
+
+
+def _merge_sources(key_node: ScalarNode, child: Node) -> list[MappingNode]:
+    # Go-yaml applies a list of mappings from its end, so that earlier ones take precedence.
+    nodes = list(reversed(child.value)) if isinstance(child, SequenceNode) else [child]
+    sources = [node for node in nodes if isinstance(node, MappingNode)]
+    if len(sources) < len(nodes):
+        raise ConstructError(key_node, "'<<' needs a mapping, or a list of mappings", "merge an anchored mapping")
+    return sources
+
+
+def _name(key_node: ScalarNode) -> tuple[str, str]:
+    try:
+        return scalars.key(key_node.value, key_node.tag.value)
+    except scalars.ScalarError as error:
+        raise ConstructError(key_node, str(error), "quote the key") from error
+
+
+def _earlier(node: MappingNode, name: str, later: ScalarNode) -> ScalarNode:
+    found = later
+    for key_node, _ in node.value:
+        if key_node is later:
+            break
+        if isinstance(key_node, ScalarNode) and not is_merge(key_node) and _name(key_node)[0] == name:
+            found = key_node
+    return found

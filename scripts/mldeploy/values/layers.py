@@ -1,0 +1,294 @@
+"""Which files make up a release's values, in which order, and where each value comes from.
+
+The order is defined once, in the release template of `deployments/base.yaml`; this module reads it there. A checkout
+is opened as a `Workspace`, which reads every file once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mldeploy.errors import MldeployError
+from mldeploy.values.coalesce import Coalesced, Defaults, coalesce
+from mldeploy.values.document import Document, Entry, Keys, Position, ReadError, Value
+from mldeploy.values.reader import merge, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BASE = Path("deployments") / "base.yaml"
+_HELMFILE = Path("helmfile.yaml")
+_EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One Helm release, as helmfile sees it.
+
+    Attributes:
+        name, namespace, environment, service, labels: as declared.
+        chart: the chart's folder.
+        files: the values files above the chart's own, lowest first.
+        declared: where the release is declared.
+    """
+
+    name: str
+    namespace: str
+    environment: str
+    service: str
+    labels: Mapping[str, str]
+    chart: Path
+    files: tuple[Path, ...]
+    declared: Position
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who set a value: the entry that won, and those that it overrode, the nearest first.
+
+    `entry.value` is None where the winner removes the key with a null.
+    """
+
+    entry: Entry
+    overrode: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Layered:
+    """A release's values: the layers, lowest (the chart's) first, and what they make together."""
+
+    release: Release
+    layers: tuple[Document, ...]
+    defaults: Defaults
+
+    @cached_property
+    def overrides(self) -> dict[str, Value]:
+        """The values files merged, without the chart's defaults: what `helmfile write-values` writes."""
+        merged: dict[str, Value] = {}
+        for layer in self.layers[1:]:
+            merged = merge(merged, layer.values)
+        return merged
+
+    @cached_property
+    def coalesced(self) -> Coalesced:
+        """Everything merged, with Helm's warnings.
+
+        Raises:
+            MldeployError: a subchart's key holds something that is no mapping.
+        """
+        try:
+            return coalesce(self.defaults, self.overrides)
+        except ValueError as error:
+            raise MldeployError(f"{self.release.name}: {error}", remedy="make it a mapping") from error
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """What the templates see as `.Values`. Not to be changed."""
+        return self.coalesced.values
+
+    def origin(self, keys: Keys) -> Origin | None:
+        """Say who set `keys`: None when no layer does (a subchart's default, or nothing at all)."""
+        entries: list[Entry] = []
+        for layer in reversed(self.layers):
+            entry = layer.find(keys)
+            if entry is not None:
+                entries.append(entry)
+                if isinstance(entry.value, list) and keys and isinstance(keys[-1], int):
+                    break
+            if _replaces(layer, keys):
+                break
+        return Origin(entries[0], tuple(entries[1:])) if entries else None
+
+
+class Workspace:
+    """A checkout's charts, releases and values files, each read once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._documents: dict[Path, Document] = {}
+        self._defaults: dict[Path, Defaults] = {}
+
+    def document(self, path: Path) -> Document:
+        """Read a YAML file in Helm's dialect, once.
+
+        Raises:
+            ReadError: Helm refuses it.
+        """
+        known = self._documents.get(path)
+        if known is None:
+            known = self._documents[path] = read(path)
+        return known
+
+    @cached_property
+    def environments(self) -> tuple[str, ...]:
+        """The environments' names in the order of helmfile.yaml; `default` is an alias and not among them.
+
+        Raises:
+            MldeployError: helmfile.yaml declares none.
+        """
+        names = tuple(
+            name for name in _mapping(self.document(self.root / _HELMFILE), "environments") if name != _DEFAULT
+        )
+        if not names:
+            raise MldeployError(f"{_HELMFILE}:1:1: no environments", remedy="declare them under 'environments:'")
+        return names
+
+    def releases(self, environment: str) -> tuple[Release, ...]:
+        """Give an environment's releases in the order of deployments/base.yaml.
+
+        Raises:
+            MldeployError: the environment is unknown, or base.yaml uses an expression that is not understood here.
+        """
+        if environment not in self.environments:
+            raise MldeployError(
+                f"no environment is called '{environment}'", remedy=f"choose from {', '.join(self.environments)}"
+            )
+        base = self.document(self.root / _BASE)
+        declared = base.values.get("releases")
+        count = len(declared) if isinstance(declared, list) else 0
+        return tuple(self._release(base, index, environment) for index in range(count))
+
+    def release(self, environment: str, service: str) -> Release:
+        """Give the release of one service in one environment.
+
+        Raises:
+            MldeployError: there is no such environment or service.
+        """
+        releases = self.releases(environment)
+        for release in releases:
+            if service in {release.service, release.name}:
+                return release
+        names = ", ".join(release.service for release in releases)
+        raise MldeployError(f"no service is called '{service}' in {environment}", remedy=f"choose from {names}")
+
+    def layered(self, release: Release) -> Layered:
+        """Read and merge a release's values.
+
+        Raises:
+            ReadError: Helm refuses one of the files.
+            MldeployError: a file is missing.
+        """
+        defaults = self._chart(release.chart)
+        layers = [self.document(release.chart / "values.yaml")]
+        for path in release.files:
+            if not path.is_file():
+                raise MldeployError(
+                    f"{release.declared}: the values file {self._shown(path)} is missing",
+                    remedy="create it, or correct the release template in deployments/base.yaml",
+                )
+            layers.append(self.document(path))
+        return Layered(release, tuple(layers), defaults)
+
+    def _shown(self, path: Path) -> Path:
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def _chart(self, folder: Path) -> Defaults:
+        known = self._defaults.get(folder)
+        if known is None:
+            path = folder / "values.yaml"
+            name = self.document(folder / "Chart.yaml").values.get("name")
+            children = sorted(child.parent for child in folder.glob("charts/*/Chart.yaml"))
+            known = Defaults(
+                str(name),
+                self.document(path).values if path.is_file() else {},
+                tuple(self._chart(child) for child in children if child.name[0] not in "._"),
+            )
+            self._defaults[folder] = known
+        return known
+
+    def _release(self, base: Document, index: int, environment: str) -> Release:
+        entry = base.find(("releases", index))
+        assert entry is not None  # noqa: S101 - the caller counted the list
+        spec = _inherited(base, entry)
+        labels = {name: str(value) for name, value in _dict(spec.get("labels")).items()}
+        known = {
+            ".Values.root": str(self.root),
+            ".Values.environment": environment,
+            ".Environment.Name": environment,
+            **{
+                f".Release.Labels.{name}": _fill(
+                    value, {".Values.environment": environment, ".Environment.Name": environment}, entry.position
+                )
+                for name, value in labels.items()
+            },
+        }
+
+        def fill(value: object) -> str:
+            return _fill(str(value), known, entry.position)
+
+        known[".Release.Name"] = fill(spec.get("name", ""))
+        known[".Release.Namespace"] = fill(spec.get("namespace", environment))
+        files = spec.get("values", [])
+        return Release(
+            name=known[".Release.Name"],
+            namespace=known[".Release.Namespace"],
+            environment=environment,
+            service=fill(labels.get("service", spec.get("name", ""))),
+            labels={name: fill(value) for name, value in labels.items()},
+            chart=self._path(fill(spec.get("chart", ""))),
+            files=tuple(self._path(fill(file)) for file in files if isinstance(file, str))
+            if isinstance(files, list)
+            else (),
+            declared=entry.position,
+        )
+
+    def _path(self, text: str) -> Path:
+        # Relative paths in base.yaml are helmfile's, seen from the file that is run: the one in the root.
+        path = Path(text)
+        return path if path.is_absolute() else self.root / path
+
+
+def _replaces(layer: Document, keys: Keys) -> bool:
+    """Tell whether a layer sets one of the ancestors to something that hides what lower layers have there."""
+    for length in range(1, len(keys)):
+        entry = layer.find(keys[:length])
+        if entry is None:
+            return False
+        if not isinstance(entry.value, dict):
+            return True
+    return False
+
+
+def _inherited(base: Document, entry: Entry) -> dict[str, Value]:
+    """Resolve a release's `inherit`, as helmfile does: templates in order, then the release, whose values append."""
+    own = _dict(entry.value)
+    merged: dict[str, Value] = {}
+    templates = _dict(base.values.get("templates"))
+    inherit = own.get("inherit")
+    for item in inherit if isinstance(inherit, list) else []:
+        name = str(_dict(item).get("template"))
+        if name not in templates:
+            raise ReadError(entry.position, f"no release template is called '{name}'", "declare it under 'templates:'")
+        merged = merge(merged, _dict(templates[name]))
+    values = [*_list(merged.get("values")), *_list(own.get("values"))]
+    return {**merge(merged, own), "values": values}
+
+
+def _fill(text: str, known: Mapping[str, str], position: Position) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in known:
+            raise ReadError(
+                position,
+                f"the expression '{match[0]}' is not understood here",
+                f"use one of {', '.join(sorted(known))}",
+            )
+        return known[match[1]]
+
+    return _EXPRESSION.sub(value, text)
+
+
+def _mapping(document: Document, key: str) -> dict[str, Value]:
+    return _dict(document.values.get(key))
+
+
+def _dict(value: Value) -> dict[str, Value]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Value) -> list[Value]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,101 @@
+"""PyYAML's C composer, told to resolve scalars as Helm does: every node keeps its marks, every scalar its value.
+
+A scalar node's `tag` holds a `Resolved` for a scalar without an explicit tag, which saves one pass over the document.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from yaml._yaml import CParser
+
+from mldeploy.values import scalars
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    class Node:
+        """A node of PyYAML's, as it is after `strictness.settle`."""
+
+        start_mark: Mark
+        end_mark: Mark
+
+    class ScalarNode(Node):
+        """A scalar: its text, its quotes (or `|`, `>`; empty for none), and what Helm makes of it."""
+
+        value: str
+        style: str
+        tag: Resolved
+
+    class MappingNode(Node):
+        """A mapping: pairs in the order of the file; `flow_style` is true for `{}`."""
+
+        value: list[tuple[Node, Node]]
+        flow_style: bool
+
+    class SequenceNode(Node):
+        """A list; `flow_style` is true for `[]`."""
+
+        value: list[Node]
+        flow_style: bool
+else:
+    from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+__all__ = ["MappingNode", "Mark", "Node", "Resolved", "ScalarNode", "SequenceNode", "compose", "events"]
+
+
+class Mark(Protocol):
+    """A place in a text, as PyYAML gives it: line and column from 0, index in characters."""
+
+    line: int
+    column: int
+    index: int
+
+
+class Resolved(NamedTuple):
+    """What an untagged scalar is: its value, and whether it was written without quotes."""
+
+    value: scalars.Scalar
+    plain: bool
+
+
+@lru_cache(maxsize=1 << 16)
+def _resolve(_kind: type, text: str, implicit: tuple[bool, bool]) -> Resolved:
+    # The lookup runs in C, so a scalar that occurs often (true, 1, a name) costs no Python at all.
+    return Resolved(scalars.plain(text), True) if implicit[0] else Resolved(text, False)
+
+
+class _Composer(CParser):
+    def resolve(self, kind: type, text: str | None, implicit: tuple[bool, bool]) -> Resolved | None:
+        return None if text is None else _resolve(kind, text, implicit)
+
+    def descend_resolver(self, parent: object, index: object) -> None:
+        """Path resolvers are not used."""
+
+    def ascend_resolver(self) -> None:
+        """Path resolvers are not used."""
+
+
+def compose(text: str) -> Node | None:
+    """Compose the first document of a text; what follows `...` is not read, as in Helm.
+
+    Raises:
+        yaml.YAMLError: with marks; it is not YAML.
+    """
+    composer = _Composer(text)
+    try:
+        return cast("Node | None", composer.get_node() if composer.check_node() else None)
+    finally:
+        composer.dispose()
+
+
+def events(text: str) -> Iterator[object]:
+    """Give the parser's events, without composing anything.
+
+    Raises:
+        yaml.YAMLError: as in `compose`.
+    """
+    parser = CParser(text)
+    while parser.check_event():
+        yield parser.get_event()
