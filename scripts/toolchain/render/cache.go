@@ -49,7 +49,7 @@ func moduleVersion(path string) string {
 	return ""
 }
 
-// cache holds renders by key, one file each: a header with the body's hash, then the body. Entries appear by an atomic
+// cache holds texts by key, one file each: a header with the body's hash, then the body. Entries appear by an atomic
 // rename, so processes may share the folder. A cache that cannot be written costs time only, so its errors are dropped.
 type cache struct{ folder string }
 
@@ -62,7 +62,7 @@ func header(body []byte) []byte {
 	return fmt.Appendf(nil, "%s %d %s\n", entryMagic, renderFormat, hex.EncodeToString(digest[:]))
 }
 
-// get gives the render, unless it is absent, damaged or of another format.
+// get gives the text, unless it is absent, damaged or of another format.
 func (c *cache) get(key string) (string, bool) {
 	if c.folder == "" {
 		return "", false
@@ -82,7 +82,7 @@ func (c *cache) get(key string) (string, bool) {
 	return string(body), true
 }
 
-func (c *cache) put(key, manifest string) {
+func (c *cache) put(key, text string) {
 	if c.folder == "" {
 		return
 	}
@@ -95,7 +95,7 @@ func (c *cache) put(key, manifest string) {
 	if err != nil {
 		return
 	}
-	body := []byte(manifest)
+	body := []byte(text)
 	_, err = temporary.Write(append(header(body), body...))
 	if closed := temporary.Close(); err == nil {
 		err = closed

@@ -23,6 +23,8 @@ import (
 type Request struct {
 	// Cache is the folder of rendered manifests that several processes may share; empty: none.
 	Cache string `json:"cache"`
+	// Objects asks for each release's objects as JSON, read as Kubernetes reads them, besides the manifest.
+	Objects bool `json:"objects"`
 	// Workers is how many releases are rendered at once; 0: one for each processor.
 	Workers  int       `json:"workers"`
 	Releases []Release `json:"releases"`
@@ -42,9 +44,17 @@ type Release struct {
 
 // Result is a release's manifest, or why there is none.
 type Result struct {
-	Manifest string `json:"manifest"`
-	Error    string `json:"error,omitempty"`
-	Cached   bool   `json:"cached"`
+	Manifest string   `json:"manifest"`
+	Objects  []Object `json:"objects,omitempty"`
+	Error    string   `json:"error,omitempty"`
+	Cached   bool     `json:"cached"`
+}
+
+// Object is one document of a manifest.
+type Object struct {
+	// Source is the template that it is from, as the manifest's comment says.
+	Source string          `json:"source"`
+	Object json.RawMessage `json:"object"`
 }
 
 // Answer holds one result for each release asked for, in their order.
@@ -88,7 +98,7 @@ func answer(request Request) Answer {
 	for range min(workers, len(request.Releases)) {
 		group.Go(func() {
 			for i := range next {
-				results[i] = renders.result(request.Releases[i])
+				results[i] = renders.result(request.Releases[i], request.Objects)
 			}
 		})
 	}

@@ -29,7 +29,7 @@ func newRenderer(cacheFolder string) *renderer {
 }
 
 // result renders one release, or finds it in the cache. The SDK panics on some malformed charts; that is their error.
-func (r *renderer) result(wanted Release) (result Result) {
+func (r *renderer) result(wanted Release, withObjects bool) (result Result) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			result = Result{Error: fmt.Sprintf("helm's renderer panicked: %v", problem)}
@@ -46,15 +46,39 @@ func (r *renderer) result(wanted Release) (result Result) {
 		}
 	}
 	key := cacheKey(wanted, files.digest, values)
-	if manifest, ok := r.cache.get(key); ok {
-		return Result{Manifest: manifest, Cached: true}
+	result.Manifest, result.Cached = r.cache.get(key)
+	if !result.Cached {
+		if result.Manifest, err = render(wanted, files, values); err != nil {
+			return Result{Error: err.Error()}
+		}
+		r.cache.put(key, result.Manifest)
 	}
-	manifest, err := render(wanted, files, values)
+	if withObjects {
+		if result.Objects, err = r.objects(result.Manifest); err != nil {
+			return Result{Error: err.Error()}
+		}
+	}
+	return result
+}
+
+// objects gives a manifest's objects, parsed once for all who ask: parsing costs about as much as rendering.
+func (r *renderer) objects(manifest string) ([]Object, error) {
+	digest := sha256.Sum256([]byte(programVersion() + "objects\n" + manifest))
+	key := hex.EncodeToString(digest[:])
+	var found []Object
+	if text, ok := r.cache.get(key); ok && json.Unmarshal([]byte(text), &found) == nil {
+		return found, nil
+	}
+	found, err := objects(manifest)
 	if err != nil {
-		return Result{Error: err.Error()}
+		return nil, err
 	}
-	r.cache.put(key, manifest)
-	return Result{Manifest: manifest}
+	text, err := json.Marshal(found)
+	if err != nil {
+		return nil, err
+	}
+	r.cache.put(key, string(text))
+	return found, nil
 }
 
 // cacheKey names a render by everything that it is made of, except the folders that chart and values lie in: two
