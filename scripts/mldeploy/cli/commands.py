@@ -14,4 +14,8 @@ class Command:
     summary: str
 
 
-COMMANDS: dict[str, Command] = {}
+COMMANDS: dict[str, Command] = {
+    "tools": Command(module="tools", group="Tools", summary="install and list the pinned programs"),
+    "schema": Command(module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"),
+    "guard": Command(module="guard", group="Deploy", summary="refuse a kube-context that an environment does not name"),
+}

@@ -38,7 +38,7 @@ class ConsoleProgress:
 
     def note(self, text: str) -> None:
         """See `mldeploy.progress.Progress.note`."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def step(self, title: str, *, key: str | None = None) -> Iterator[_LiveStep]:

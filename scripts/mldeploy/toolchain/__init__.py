@@ -1,0 +1,7 @@
+"""Finds, builds and verifies the pinned programs that everything else starts: helm, kubectl, containerd, ..."""
+
+from __future__ import annotations
+
+from mldeploy.toolchain.find import group_folder, tool, tool_environment, tool_file
+
+__all__ = ["group_folder", "tool", "tool_environment", "tool_file"]

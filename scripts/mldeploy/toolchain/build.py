@@ -1,0 +1,257 @@
+"""Builds all wanted programs of one Go module with one `go build`, in caches that belong to the installation."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mldeploy import paths, process
+from mldeploy.errors import MldeployError
+from mldeploy.progress import Progress, Step
+from mldeploy.toolchain import store
+from mldeploy.toolchain.golang import Go
+from mldeploy.toolchain.pins import Pin, Pins
+
+_SHOWN_LINES = 12
+
+
+@dataclass
+class Running:
+    """The compilers at work, so that an interruption can end them all; nothing starts after `stop`."""
+
+    _children: set[subprocess.Popen[str]] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def start(self, argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+        """Start a compiler, with its output and errors to be read together.
+
+        Raises:
+            MldeployError: `stop` was called.
+        """
+        with self._lock:
+            if self._stopped:
+                raise MldeployError("building was stopped", remedy="run mldeploy tools install: it goes on from here")
+            child = process.start(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self._children.add(child)
+            return child
+
+    def stop(self) -> None:
+        """End every compiler."""
+        with self._lock:
+            self._stopped = True
+            children = [child for child in self._children if child.poll() is None]
+        for child in children:
+            process.terminate(child)
+
+
+def folder() -> Path:
+    """Say where compilers keep their caches while tools are built."""
+    return paths.cache() / "build"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Programs of one module to build: all pins (the module's flags are made of them), and the compiler."""
+
+    pins: Pins
+    module: str
+    wanted: tuple[Pin, ...]
+    go: Go
+
+    @property
+    def source(self) -> Path:
+        """The module's folder."""
+        return self.pins.folder / self.module
+
+
+def build(job: Job, running: Running, progress: Progress) -> None:
+    """Build and install programs of one module; those that were finished before an interruption or error are kept.
+
+    Args:
+        job: what to build.
+        running: where the compiler is registered while it runs.
+        progress: where the step is announced.
+
+    Raises:
+        MldeployError: a download, a checksum, the disk or the compiler failed.
+    """
+    names = ", ".join(pin.label for pin in job.wanted)
+    out = folder() / "out" / f"{job.module}.{os.getpid()}"
+    out.mkdir(parents=True, exist_ok=True)
+    with progress.step(f"Building {names}", key=f"build {job.module}") as step:
+        began = time.monotonic()
+        try:
+            packages = _list(job, running, step)
+            _check_versions(job, packages)
+            try:
+                _compile(job, running, step, out=out, total=len(packages))
+            finally:
+                _keep(job, packages, out, seconds=time.monotonic() - began)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Package:
+    path: str
+    wanted: bool
+    module_folder: Path
+    module_version: str
+
+    @property
+    def program(self) -> str:
+        """What `go build` calls the program: the last part of the path that is no major version."""
+        parts = self.path.split("/")
+        return parts[-2] if len(parts) > 1 and re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
+
+
+def _list(job: Job, running: Running, step: Step) -> list[_Package]:
+    form = "=\t{{.ImportPath}}\t{{.DepOnly}}\t{{with .Module}}{{.Dir}}\t{{.Version}}{{else}}\t{{end}}"
+    argv: list[str | Path] = [job.go.program, "list", "-deps", "-f", form, *(pin.package for pin in job.wanted)]
+    step.update("fetching sources")
+    packages: list[_Package] = []
+
+    def read(line: str) -> None:
+        if line.startswith("=\t"):
+            _, path, only_needed, where, version = line.split("\t")
+            packages.append(_Package(path, only_needed == "false", Path(where), version))
+        elif line.startswith("go: downloading "):
+            step.update(f"fetching {' '.join(line.split()[2:4])}")
+
+    _run(argv, job.source, running, read)
+    return packages
+
+
+def _compile(job: Job, running: Running, step: Step, *, out: Path, total: int) -> None:
+    flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", job.pins.ldflags(job.module), "-o", f"{out}/"]
+    argv: list[str | Path] = [job.go.program, "build", *flags, *(pin.package for pin in job.wanted)]
+    compiled = 0
+
+    def read(line: str) -> None:
+        nonlocal compiled
+        if " " not in line and not line.startswith(("#", "\t")):
+            compiled += 1
+            # Packages that a cache already has are not printed: the share is a lower bound.
+            step.update(f"compiling {line}", done=min(compiled / total, 0.99))
+
+    _run(argv, job.source, running, read)
+
+
+def _package(pin: Pin, packages: Sequence[_Package]) -> _Package:
+    return next(package for package in packages if package.wanted and pin.package in {package.path, "."})
+
+
+def _check_versions(job: Job, packages: Sequence[_Package]) -> None:
+    for pin in job.wanted:
+        package = _package(pin, packages)
+        if pin.version != package.module_version:
+            raise MldeployError(
+                f"{job.source / 'go.mod'}: has {package.path} {package.module_version}, tools.toml says {pin.version}",
+                remedy="write the same version in both, and run go mod tidy in that folder",
+            )
+
+
+def _keep(job: Job, packages: Sequence[_Package], out: Path, *, seconds: float) -> None:
+    """Install the programs that are finished: the linker moves each into `out` in one step, so it is whole."""
+    for pin in job.wanted:
+        package = _package(pin, packages)
+        if not (out / package.program).is_file():
+            continue
+        files = {pin.binary: out / package.program}
+        for name in pin.files:
+            files |= _copied(package.module_folder, name)
+        manifest = store.Manifest(
+            name=pin.name,
+            version=pin.version,
+            key=job.pins.key(pin),
+            source=f"built by Go {job.go.version}",
+            program=pin.binary,
+            files={},
+            seconds=round(seconds, 1),
+        )
+        store.add(manifest, files)
+
+
+def _copied(module: Path, name: str) -> dict[str, Path]:
+    source = module / name
+    found = [source] if source.is_file() else [path for path in sorted(source.rglob("*")) if path.is_file()]
+    if not found:
+        raise MldeployError(f"{module.name} has no {name}", remedy="correct `files` in scripts/toolchain/tools.toml")
+    return {path.relative_to(module).as_posix(): path for path in found}
+
+
+def _run(argv: Sequence[str | Path], cwd: Path, running: Running, read: Callable[[str], None]) -> None:
+    child = running.start(argv, cwd, environment())
+    lines: list[str] = []
+    with child.stdout or nullcontext(()) as output:
+        for line in output:
+            lines.append(line.rstrip("\n"))
+            read(lines[-1])
+    if child.wait() != 0:
+        raise explain([line for line in lines if not line.startswith(("=\t", "go: downloading "))], cwd)
+
+
+def environment() -> dict[str, str]:
+    """Give the variables that every call of the compiler runs with, whatever the user has set.
+
+    The proxy and the checksum database stay the user's choice (GOPROXY, HTTPS_PROXY, GOSUMDB).
+    """
+    place = folder()
+    temporary = place / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    return {
+        "GOCACHE": str(place / "go-build"),
+        "GOMODCACHE": str(place / "mod"),
+        # On the same file system as the result, so that the linker's file is moved and never copied.
+        "GOTMPDIR": str(temporary),
+        # Writable, so that removing the sources needs no change of modes first.
+        "GOFLAGS": "-mod=readonly -modcacherw",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+
+
+_NETWORK = re.compile(
+    r"dial tcp|no such host|proxyconnect|i/o timeout|TLS handshake|connection re(fused|set)|network is unreachable"
+    r"|x509:|50[234] |context deadline exceeded"
+)
+
+
+def explain(lines: Sequence[str], cwd: Path) -> MldeployError:
+    """Turn the compiler's last words into one message with a remedy."""
+    text = "\n".join(lines)
+    where = f"{cwd}: "
+    shown = "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
+    again = "run mldeploy tools install again: it goes on from here"
+    if "checksum mismatch" in text or "SECURITY ERROR" in text:
+        start = next(i for i, line in enumerate(lines) if "checksum mismatch" in line or "SECURITY ERROR" in line)
+        hashes = "".join(f"\n  {line.strip()}" for line in lines[start : start + 4])
+        return MldeployError(
+            f"{where}a downloaded module is not what go.sum says it is:{hashes}",
+            remedy="do not use it: compare go.sum with git, and check which GOPROXY answered",
+        )
+    if "no space left on device" in text:
+        return MldeployError(f"{where}the disk of {folder()} is full", remedy=f"make room, then {again}")
+    if _NETWORK.search(text):
+        found = next(line for line in lines if _NETWORK.search(line))
+        return MldeployError(
+            f"{where}a module could not be fetched: {found.strip()}",
+            remedy=f"make the Go module proxy reachable (GOPROXY and HTTPS_PROXY apply), then {again}",
+        )
+    return MldeployError(f"{where}go build failed{shown}", remedy=f"correct what it names, then {again}")
+
+
+def remove_caches() -> None:
+    """Take the compilers' caches away; a second call does nothing."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder())
