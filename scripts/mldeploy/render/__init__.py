@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from mldeploy.render.manifests import Rendered, render
+from mldeploy.render.manifests import Rendered, RenderedObject, parse, render
 from mldeploy.render.releases import Listing, Release, environments, list_releases
 from mldeploy.render.selector import Selector
 
-__all__ = ["Listing", "Release", "Rendered", "Selector", "environments", "list_releases", "render"]
+__all__ = [
+    "Listing",
+    "Release",
+    "Rendered",
+    "RenderedObject",
+    "Selector",
+    "environments",
+    "list_releases",
+    "parse",
+    "render",
+]

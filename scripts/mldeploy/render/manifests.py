@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mldeploy import paths, process
 from mldeploy.errors import MldeployError
@@ -18,26 +19,44 @@ _TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
+class RenderedObject:
+    """One object of a manifest, read as Kubernetes reads it.
+
+    Attributes:
+        source: the template it is from, such as `ml-api/templates/service.yaml`; "" where the manifest does not say.
+        data: the object.
+    """
+
+    source: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Rendered:
     """What a release comes to.
 
     Attributes:
         manifest: exactly what `helm template` prints for it: objects, then hooks; "" when it does not render.
+        objects: the manifest's objects, if they were asked for.
         error: why it does not render; "" when it does.
     """
 
     release: Release
-    manifest: str
+    manifest: str = ""
+    objects: tuple[RenderedObject, ...] = ()
     error: str = ""
 
 
-def render(root: Path, releases: Sequence[Release], *, include_crds: bool = False) -> list[Rendered]:
+def render(
+    root: Path, releases: Sequence[Release], *, include_crds: bool = False, objects: bool = False
+) -> list[Rendered]:
     """Render releases of one checkout.
 
     Args:
         root: the checkout.
         releases: what to render (see `list_releases`).
         include_crds: give the objects of the charts' `crds/` folders too, as `helm template --include-crds` does.
+        objects: give the objects too, not only the text.
 
     Returns:
         One result for each release, in their order; one that does not render carries its error.
@@ -49,36 +68,66 @@ def render(root: Path, releases: Sequence[Release], *, include_crds: bool = Fals
     special = [release for release in releases if release.special]
     with ThreadPoolExecutor(max_workers=2) as pool:
         others = pool.map(lambda release: _by_helmfile(root, release, include_crds), special)
-        done = {id(each.release): each for each in _by_sdk(plain, include_crds)}
-        done |= {id(each.release): each for each in others}
-    return [done[id(release)] for release in releases]
+        done = _by_sdk(plain, include_crds, objects) + _with_objects(list(others), objects)
+    found = {id(each.release): each for each in done}
+    return [found[id(release)] for release in releases]
 
 
-def _by_sdk(releases: Sequence[Release], include_crds: bool) -> list[Rendered]:
+def parse(manifests: Sequence[str]) -> list[tuple[RenderedObject, ...]]:
+    """Read manifests that were rendered elsewhere, such as those that Helm keeps in the cluster.
+
+    Raises:
+        MldeployError: one of them is no YAML.
+    """
+    results = _ask({"manifests": list(manifests)}) if manifests else []
+    for result in results:
+        if error := result.get("error"):
+            raise MldeployError(
+                f"a stored manifest cannot be read: {error}", remedy="look at it with helm get manifest"
+            )
+    return [_objects(result) for result in results]
+
+
+def _by_sdk(releases: Sequence[Release], include_crds: bool, objects: bool) -> list[Rendered]:
     if not releases:
         return []
-    request = {
-        "cache": str(paths.cache() / "renders"),
-        "releases": [
-            {
-                "name": release.name,
-                "namespace": release.namespace,
-                "chart": str(release.chart_path),
-                "valuesFiles": [str(path) for path in release.values_files],
-                "kubeVersion": release.kube_version,
-                "apiVersions": list(release.api_versions),
-                "includeCRDs": include_crds,
-                "skipSchemaValidation": release.skip_schema_validation,
-            }
-            for release in releases
-        ],
-    }
-    done = process.run([tool("mldeploy-render")], timeout_s=_TIMEOUT_S, input_text=json.dumps(request))
-    results = json.loads(done.stdout)["results"]
+    asked = [
+        {
+            "name": release.name,
+            "namespace": release.namespace,
+            "chart": str(release.chart_path),
+            "valuesFiles": [str(path) for path in release.values_files],
+            "kubeVersion": release.kube_version,
+            "apiVersions": list(release.api_versions),
+            "includeCRDs": include_crds,
+            "skipSchemaValidation": release.skip_schema_validation,
+        }
+        for release in releases
+    ]
+    results = _ask({"releases": asked, "objects": objects})
     return [
-        Rendered(release, result["manifest"], result.get("error", ""))
+        Rendered(release, result["manifest"], _objects(result), result.get("error", ""))
         for release, result in zip(releases, results, strict=True)
     ]
+
+
+def _with_objects(rendered: list[Rendered], objects: bool) -> list[Rendered]:
+    if not objects:
+        return rendered
+    found = parse([each.manifest for each in rendered])
+    return [replace(each, objects=own) for each, own in zip(rendered, found, strict=True)]
+
+
+def _ask(request: dict[str, Any]) -> list[dict[str, Any]]:
+    text = json.dumps({"cache": str(paths.cache() / "renders"), **request})
+    results: list[dict[str, Any]] = json.loads(
+        process.run([tool("mldeploy-render")], timeout_s=_TIMEOUT_S, input_text=text).stdout
+    )["results"]
+    return results
+
+
+def _objects(result: dict[str, Any]) -> tuple[RenderedObject, ...]:
+    return tuple(RenderedObject(each["source"], each["object"]) for each in result.get("objects") or ())
 
 
 def _by_helmfile(root: Path, release: Release, include_crds: bool) -> Rendered:
@@ -88,5 +137,5 @@ def _by_helmfile(root: Path, release: Release, include_crds: bool) -> Rendered:
     try:
         printed = state.helmfile(root, arguments)
     except MldeployError as error:
-        return Rendered(release, "", str(error))
+        return Rendered(release, error=str(error))
     return Rendered(release, printed.removesuffix("\n") if printed.endswith("\n\n") else printed)

@@ -11,6 +11,7 @@ from typing import Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.render import state
+from mldeploy.values import Workspace
 
 ROOT_HELMFILE = Path("helmfile.yaml")
 
@@ -87,7 +88,7 @@ def environments(root: Path, wanted: Sequence[str] = ()) -> list[str]:
     Raises:
         MldeployError: the root helmfile is missing or broken, or it does not declare one of those wanted.
     """
-    declared = state.declared_environments(root)
+    declared = list(Workspace(root).environments)
     for name in wanted:
         if name not in declared:
             near = get_close_matches(name, declared, n=1)

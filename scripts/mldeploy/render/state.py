@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 
 from mldeploy import paths, process
-from mldeploy.errors import MldeployError
 from mldeploy.toolchain import tool, tool_environment
 
 _FORMAT = 1
+# Stands for the checkout's folder in cached answers, which checkouts with equal files share.
+_ROOT = "@checkout@"
 _TIMEOUT_S = 120.0
 # Template functions whose result is not decided by the state files: a state that calls one is built every time.
 _OUTSIDE = re.compile(
@@ -71,7 +72,6 @@ def _answer(root: Path, file: Path, environment: str, *verb: str) -> str:
         "format": _FORMAT,
         "helmfile": str(tool("helmfile").resolve()),
         "settings": {name: value for name, value in os.environ.items() if name.startswith("HELMFILE_")},
-        "root": str(root),  # the answer may hold absolute paths
         "file": str(file),
         "environment": environment,
         "verb": verb,
@@ -107,12 +107,13 @@ def _read(root: Path, entry: Path) -> str | None:
         fresh = all(_digest(root / name) == digest for name, digest in stored["inputs"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return text if sound and fresh else None
+    return text.replace(_ROOT, str(root)) if sound and fresh else None
 
 
 def _write(root: Path, entry: Path, text: str, state_text: str) -> None:
     documents = yaml.load_all(state_text, Loader=yaml.CBaseLoader)
     inputs = {name: _digest(root / name) for document in documents for name in _inputs(document)}
+    text = text.replace(str(root), _ROOT)
     stored = {"digest": hashlib.sha256(text.encode()).hexdigest(), "inputs": inputs, "text": text}
     # A cache that cannot be written costs time only.
     with suppress(OSError):
@@ -145,22 +146,3 @@ def _digest(path: Path) -> str:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def declared_environments(root: Path) -> list[str]:
-    """List the environments that the root helmfile declares, in its order, without `default`.
-
-    Raises:
-        MldeployError: there is no helmfile.yaml, it is no YAML, or it declares none.
-    """
-    path = root / "helmfile.yaml"
-    try:
-        documents = list(yaml.load_all(path.read_text("utf-8"), Loader=yaml.CBaseLoader))
-    except OSError as error:
-        raise MldeployError(f"{path}: {error.strerror}", remedy="run this inside the deployment repository") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MldeployError(f"{path}: {' '.join(str(error).split())}", remedy="correct the file") from error
-    for document in documents:
-        if isinstance(document, dict) and isinstance(document.get("environments"), dict):
-            return [str(name) for name in document["environments"] if name != "default"]
-    raise MldeployError(f"{path}: declares no environments", remedy="add an environments: section")

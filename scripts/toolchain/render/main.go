@@ -28,6 +28,8 @@ type Request struct {
 	// Workers is how many releases are rendered at once; 0: one for each processor.
 	Workers  int       `json:"workers"`
 	Releases []Release `json:"releases"`
+	// Manifests are texts that were rendered before, elsewhere: only their objects are wanted.
+	Manifests []string `json:"manifests"`
 }
 
 // Release is what `helm template NAME CHART` is told.
@@ -57,7 +59,7 @@ type Object struct {
 	Object json.RawMessage `json:"object"`
 }
 
-// Answer holds one result for each release asked for, in their order.
+// Answer holds one result for each release, then one for each manifest, in their order.
 type Answer struct {
 	Results []Result `json:"results"`
 }
@@ -92,17 +94,21 @@ func answer(request Request) Answer {
 		workers = runtime.NumCPU()
 	}
 	renders := newRenderer(request.Cache)
-	results := make([]Result, len(request.Releases))
+	results := make([]Result, len(request.Releases)+len(request.Manifests))
 	next := make(chan int)
 	var group sync.WaitGroup
-	for range min(workers, len(request.Releases)) {
+	for range min(workers, len(results)) {
 		group.Go(func() {
 			for i := range next {
-				results[i] = renders.result(request.Releases[i], request.Objects)
+				if i < len(request.Releases) {
+					results[i] = renders.release(request.Releases[i], request.Objects)
+				} else {
+					results[i] = renders.manifest(request.Manifests[i-len(request.Releases)])
+				}
 			}
 		})
 	}
-	for i := range request.Releases {
+	for i := range results {
 		next <- i
 	}
 	close(next)

@@ -28,8 +28,8 @@ func newRenderer(cacheFolder string) *renderer {
 	return &renderer{charts: newCharts(), cache: newCache(cacheFolder)}
 }
 
-// result renders one release, or finds it in the cache. The SDK panics on some malformed charts; that is their error.
-func (r *renderer) result(wanted Release, withObjects bool) (result Result) {
+// release renders one release, or finds it in the cache. The SDK panics on some malformed charts; that is their error.
+func (r *renderer) release(wanted Release, withObjects bool) (result Result) {
 	defer func() {
 		if problem := recover(); problem != nil {
 			result = Result{Error: fmt.Sprintf("helm's renderer panicked: %v", problem)}
@@ -59,6 +59,14 @@ func (r *renderer) result(wanted Release, withObjects bool) (result Result) {
 		}
 	}
 	return result
+}
+
+func (r *renderer) manifest(text string) Result {
+	found, err := r.objects(text)
+	if err != nil {
+		return Result{Error: err.Error()}
+	}
+	return Result{Objects: found}
 }
 
 // objects gives a manifest's objects, parsed once for all who ask: parsing costs about as much as rendering.
