@@ -24,6 +24,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "smoke": {"values"},
     "promote": {"values", "plan"},
     "report": set(),
+    "github": set(),
+    "publish": {"toolchain"},
 }
 EVERYONE = {"errors", "paths", "process", "progress"}
 
