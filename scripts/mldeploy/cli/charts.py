@@ -53,6 +53,6 @@ def push(
 
     Prints digest=<of the manifest> and sbom=<file>, as outputs of a step.
     """
-    pushed = push_chart(paths.checkout(), chart, source, repository, plain_http=plain_http)
+    pushed = push_chart(chart, source, repository, plain_http=plain_http)
     sys.stderr.write(f"{'pushed' if pushed.new else 'already there'}: {pushed.reference}\n")
     sys.stdout.write(f"digest={pushed.digest}\nsbom={pushed.sbom}\n")

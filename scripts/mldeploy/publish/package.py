@@ -16,7 +16,7 @@ import yaml
 from mldeploy.errors import MldeployError
 from mldeploy.process import run
 from mldeploy.publish.sbom import sbom
-from mldeploy.toolchain import tool, tool_environment
+from mldeploy.toolchain import tool
 
 _TIMEOUT_S = 120.0
 
@@ -78,12 +78,9 @@ def _package(root: Path, tree: Path, name: str, destination: Path) -> Package:
     stamp = int(run(["git", "log", "-1", "--format=%ct", "--", *made], timeout_s=_TIMEOUT_S, cwd=root).stdout)
     for path in chart.rglob("*"):
         os.utime(path, (stamp, stamp))
-    # helm names the archive for the chart; an archive of an older run would hide that nothing was made.
-    run([tool("helm"), "package", chart, "--destination", tree / "out"], timeout_s=_TIMEOUT_S, env=_environment(root))
+    run([tool("helm"), "package", chart, "--destination", tree / "out"], timeout_s=_TIMEOUT_S)
     metadata: dict[str, Any] = yaml.safe_load((chart / "Chart.yaml").read_text("utf-8"))
     archive = Path(shutil.copy2(tree / "out" / f"{name}-{metadata['version']}.tgz", destination))
-    # The time of the archive becomes the creation time in the registry's manifest, and with it part of the digest.
-    os.utime(archive, (stamp, stamp))
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     bill = destination / f"{archive.name.removesuffix('.tgz')}.cdx.json"
     bill.write_text(json.dumps(sbom(chart, digest, stamp), indent=2) + "\n", "utf-8")
@@ -100,7 +97,3 @@ def _is_application(path: Path) -> bool:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise MldeployError(f"{path}: cannot be read ({error})", remedy="see mldeploy lint") from error
     return isinstance(metadata, dict) and metadata.get("type", "application") == "application"
-
-
-def _environment(root: Path) -> dict[str, str]:
-    return {**tool_environment(root), "TZ": "UTC"}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.process import ProcessError, run
-from mldeploy.toolchain import tool, tool_environment
+from mldeploy.toolchain import tool
 
 _TIMEOUT_S = 300.0
 _DIGEST = re.compile(r"Digest:\s+(sha256:[0-9a-f]{64})")
@@ -26,11 +28,10 @@ class Pushed:
     new: bool
 
 
-def push_chart(root: Path, name: str, folder: Path, repository: str, *, plain_http: bool = False) -> Pushed:
+def push_chart(name: str, folder: Path, repository: str, *, plain_http: bool = False) -> Pushed:
     """Push the package of a chart from `folder`, where `package_charts` put it.
 
     Args:
-        root: the checkout.
         name: the chart's.
         folder: with exactly one package of that chart.
         repository: `oci://registry/path`; the chart's name and version are appended. Log in before, with
@@ -52,27 +53,32 @@ def push_chart(root: Path, name: str, folder: Path, repository: str, *, plain_ht
     version = archive.name.removeprefix(f"{name}-").removesuffix(".tgz")
     reference = f"{repository.rstrip('/')}/{name}"
     options = ["--plain-http"] if plain_http else []
-    there = _pulled(root, reference, version, options)
+    there = _pulled(reference, version, options)
     if there is not None and there[0] != hashlib.sha256(archive.read_bytes()).hexdigest():
         raise RefusedError(
             f"{reference}:{version} is in the registry with other content",
             remedy=f"raise version in charts/{name}/Chart.yaml; a published version never changes",
         )
-    digest = there[1] if there is not None else _push(root, archive, repository, options)
+    digest = there[1] if there is not None else _push(archive, repository, options)
     return Pushed(f"{reference}:{version}", digest, archive.with_name(f"{name}-{version}.cdx.json"), there is None)
 
 
-def _push(root: Path, archive: Path, repository: str, options: list[str]) -> str:
-    done = run([tool("helm"), "push", archive, repository, *options], timeout_s=_TIMEOUT_S, env=_environment(root))
+def _push(archive: Path, repository: str, options: list[str]) -> str:
+    # helm writes the archive's time into the manifest, in local time, and with it into the digest: give it one that
+    # does not depend on when the file was copied here.
+    with tarfile.open(archive) as content:
+        stamp = max(member.mtime for member in content.getmembers())
+    os.utime(archive, (stamp, stamp))
+    done = run([tool("helm"), "push", archive, repository, *options], timeout_s=_TIMEOUT_S, env={"TZ": "UTC"})
     return _digest(done.stdout + done.stderr, archive.name)
 
 
-def _pulled(root: Path, reference: str, version: str, options: list[str]) -> tuple[str, str] | None:
+def _pulled(reference: str, version: str, options: list[str]) -> tuple[str, str] | None:
     """Give (sha256 of the archive, digest of the manifest) of what the registry has, or None."""
     with tempfile.TemporaryDirectory(prefix="mldeploy-pull-") as scratch:
         try:
             done = run([tool("helm"), "pull", reference, "--version", version, "--destination", scratch, *options],
-                       timeout_s=_TIMEOUT_S, env=_environment(root))  # fmt: skip
+                       timeout_s=_TIMEOUT_S)  # fmt: skip
         except ProcessError as error:
             if error.returncode is not None and re.search(r"not found|404|NAME_UNKNOWN|MANIFEST_UNKNOWN", error.stderr):
                 return None
@@ -86,8 +92,3 @@ def _digest(output: str, what: str) -> str:
     if match is None:
         raise MldeployError(f"helm did not say the digest of {what}", remedy="see that helm is the pinned version")
     return match.group(1)
-
-
-def _environment(root: Path) -> dict[str, str]:
-    # helm writes the archive's time into the manifest in local time.
-    return {**tool_environment(root), "TZ": "UTC"}
