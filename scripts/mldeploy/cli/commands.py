@@ -15,9 +15,16 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "cluster": Command(
+        module="cluster", group="Cluster", summary="up, down, status, logs, load: a real node on this machine"
+    ),
     "tools": Command(module="tools", group="Tools", summary="install and list the pinned programs"),
-    "schema": Command(module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"),
+    "schema": Command(
+        module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"
+    ),
     "guard": Command(module="guard", group="Deploy", summary="refuse a kube-context that an environment does not name"),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
-    "github": Command(module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"),
+    "github": Command(
+        module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"
+    ),
 }

@@ -1,0 +1,17 @@
+{{/* The environment variables of the service (service/README.md); the Deployment's checksum is made from them. */}}
+{{- define "ml-api.config" -}}
+{{- with .Values.config -}}
+ML_LOG_LEVEL: {{ .logLevel | quote }}
+ML_CONCURRENCY: {{ .concurrency | int64 | quote }}
+ML_MAX_BATCH: {{ .maxBatch | int64 | quote }}
+ML_MAX_BODY_BYTES: {{ .maxBodyBytes | int64 | quote }}
+ML_BODY_TIMEOUT_S: {{ .bodyTimeoutSeconds | quote }}
+ML_MAX_QUEUE: {{ .maxQueue | int64 | quote }}
+{{- end }}
+{{- /* The kubelet sleeps before SIGTERM (preStop), so the process need not wait again. */}}
+ML_DRAIN_DELAY_S: "0"
+ML_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | int64 | quote }}
+{{- if .Values.externalSecret.enabled }}
+ML_API_KEYS_FILE: {{ include "ml-common.secretsPath" . | quote }}
+{{- end }}
+{{- end }}

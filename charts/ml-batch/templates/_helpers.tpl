@@ -1,0 +1,85 @@
+{{- define "ml-batch.queueName" -}}
+{{ .Release.Name }}-redis
+{{- end }}
+
+{{- define "ml-batch.queueUrl" -}}
+{{- if .Values.queue.bundled.enabled -}}
+redis://{{ include "ml-batch.queueName" . }}:6379/0
+{{- else -}}
+{{ .Values.queue.url }}
+{{- end }}
+{{- end }}
+
+{{/* Egress rules to the queue: the bundled one's pods, or the URL's port anywhere (a NetworkPolicy knows no host names). */}}
+{{- define "ml-batch.queueEgress" -}}
+{{- $port := regexFind ":[0-9]+$" (urlParse (include "ml-batch.queueUrl" .)).host | trimPrefix ":" | default "6379" -}}
+- ports:
+    - protocol: TCP
+      port: {{ $port }}
+  {{- if .Values.queue.bundled.enabled }}
+  to:
+    - podSelector:
+        matchLabels:
+          {{- include "ml-common.selectorLabels" (list . "queue") | nindent 10 }}
+  {{- end }}
+{{- end }}
+
+{{/* The environment variables of the service (service/README.md); the pods' checksum is made from them. */}}
+{{- define "ml-batch.config" -}}
+{{- with .Values.config -}}
+ML_LOG_LEVEL: {{ .logLevel | quote }}
+ML_CONCURRENCY: {{ .concurrency | int64 | quote }}
+ML_MAX_BATCH: {{ .maxBatch | int64 | quote }}
+ML_BATCH_JOBS: {{ .batchJobs | int64 | quote }}
+ML_CLAIM_IDLE_S: {{ .claimIdleSeconds | quote }}
+ML_MAX_DELIVERIES: {{ .maxDeliveries | int64 | quote }}
+ML_RESULT_TTL_S: {{ .resultTtlSeconds | int64 | quote }}
+{{- end }}
+ML_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | int64 | quote }}
+ML_REDIS_URL: {{ include "ml-batch.queueUrl" . | quote }}
+ML_STREAM: {{ .Values.queue.stream | quote }}
+ML_GROUP: {{ .Values.queue.group | quote }}
+{{- if .Values.externalSecret.enabled }}
+ML_REDIS_PASSWORD_FILE: {{ printf "%s/redis-password" (include "ml-common.secretsPath" .) | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The pod that works: the same in a Deployment and in a CronJob. Arguments: (list $ arguments) */}}
+{{- define "ml-batch.container" -}}
+{{- $root := index . 0 -}}
+- name: worker
+  image: {{ include "ml-common.image" (list $root.Values.image $root.Chart.AppVersion) | quote }}
+  imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+  args: {{ index . 1 | toJson }}
+  envFrom:
+    - configMapRef:
+        name: {{ $root.Release.Name }}
+  ports:
+    - name: metrics
+      containerPort: 9090
+      protocol: TCP
+  resources:
+    {{- toYaml $root.Values.resources | nindent 4 }}
+  securityContext:
+    {{- include "ml-common.containerSecurityContext" $root | nindent 4 }}
+  {{- with include "ml-batch.volumeMounts" $root }}{{ . | nindent 2 }}{{ end }}
+{{- end }}
+
+{{- define "ml-batch.volumeMounts" -}}
+{{- if .Values.externalSecret.enabled -}}
+volumeMounts:
+  - name: secrets
+    mountPath: {{ include "ml-common.secretsPath" . }}
+    readOnly: true
+{{- end }}
+{{- end }}
+
+{{- define "ml-batch.volumes" -}}
+{{- if .Values.externalSecret.enabled -}}
+volumes:
+  - name: secrets
+    secret:
+      secretName: {{ .Release.Name }}
+      defaultMode: 0440
+{{- end }}
+{{- end }}

@@ -1,0 +1,26 @@
+{{/* The Secret of the release, filled by the External Secrets Operator. Arguments: (list $ component) */}}
+{{- define "ml-common.externalsecret" -}}
+{{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
+{{- with $root.Values.externalSecret }}
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata:
+  {{- include "ml-common.metadata" (list $root $component $root.Release.Name) | nindent 2 }}
+spec:
+  refreshInterval: {{ .refreshInterval }}
+  secretStoreRef:
+    name: {{ .storeRef.name }}
+    kind: {{ .storeRef.kind }}
+  target:
+    name: {{ $root.Release.Name }}
+    creationPolicy: Owner
+    deletionPolicy: Retain
+  data:
+    {{- range $key, $remote := .data }}
+    - secretKey: {{ $key }}
+      remoteRef:
+        {{- toYaml $remote | nindent 8 }}
+    {{- end }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,45 @@
+{{/* Contradictions between keys that both charts have: key, reason, remedy. Arguments: $ */}}
+{{- define "ml-common.validate" -}}
+{{- $values := .Values -}}
+{{- with $values.autoscaling }}
+{{- if .enabled }}
+{{- if gt (int .minReplicas) (int .maxReplicas) }}
+{{- fail (printf "autoscaling.minReplicas: %d is above autoscaling.maxReplicas (%d); lower the first or raise the second" (int .minReplicas) (int .maxReplicas)) }}
+{{- end }}
+{{- if not (dig "requests" "cpu" "" $values.resources) }}
+{{- fail "resources.requests.cpu: not set, and the HPA measures CPU use against it; set it, or set autoscaling.enabled to false" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $replicas := ternary $values.autoscaling.minReplicas $values.replicaCount $values.autoscaling.enabled | int }}
+{{- with $values.podDisruptionBudget }}
+{{- if .enabled }}
+{{- $hasMin := not (kindIs "invalid" .minAvailable) }}
+{{- $hasMax := not (kindIs "invalid" .maxUnavailable) }}
+{{- if eq $hasMin $hasMax }}
+{{- fail "podDisruptionBudget: exactly one of minAvailable and maxUnavailable counts; set the other one to null" }}
+{{- end }}
+{{- if $hasMin }}
+{{- if eq (toString .minAvailable) "100%" }}
+{{- fail "podDisruptionBudget.minAvailable: 100% blocks every node drain; lower it, or set podDisruptionBudget.maxUnavailable to 1 instead" }}
+{{- end }}
+{{- if and (not (kindIs "string" .minAvailable)) (ge (int .minAvailable) $replicas) }}
+{{- fail (printf "podDisruptionBudget.minAvailable: %d of at least %d replicas blocks every node drain; set it below the number of replicas, or run more of them" (int .minAvailable) $replicas) }}
+{{- end }}
+{{- end }}
+{{- if and $hasMax (has (toString .maxUnavailable) (list "0" "0%")) }}
+{{- fail "podDisruptionBudget.maxUnavailable: 0 blocks every node drain; set it to at least 1" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $values.externalSecret }}
+{{- if .enabled }}
+{{- if not .storeRef.name }}
+{{- fail "externalSecret.storeRef.name: not set, and externalSecret.enabled is true; name the SecretStore of the namespace" }}
+{{- end }}
+{{- if not .data }}
+{{- fail "externalSecret.data: empty, and externalSecret.enabled is true; name at least one key, or set externalSecret.enabled to false" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
