@@ -15,6 +15,7 @@ from typing import IO, NoReturn
 from mldeploy.errors import MldeployError
 
 Argument = str | Path
+Child = subprocess.Popen[str]
 
 _TERMINATION_GRACE_S = 5.0
 _SHOWN_LINES = 20

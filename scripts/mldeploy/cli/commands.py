@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "cluster": Command(
         module="cluster", group="Cluster", summary="up, down, status, logs, load: a real node on this machine"
     ),
+    "image": Command(module="image", group="Tools", summary="build, list, load and push the service's images"),
     "tools": Command(module="tools", group="Tools", summary="install and list the pinned programs"),
     "schema": Command(
         module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"

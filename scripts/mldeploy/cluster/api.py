@@ -1,0 +1,96 @@
+"""A few requests to one API server: enough to wait for it and to apply the add-ons, without a heavy client."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+_TIMEOUT_S = 10.0
+_FIELD_MANAGER = "mldeploy"
+
+# kind -> (API root, plural, whether it is in a namespace): the kinds that the add-ons are made of.
+_KINDS = {
+    "APIService": ("/apis/apiregistration.k8s.io/v1", "apiservices", False),
+    "ClusterRole": ("/apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
+    "ConfigMap": ("/api/v1", "configmaps", True),
+    "Deployment": ("/apis/apps/v1", "deployments", True),
+    "Namespace": ("/api/v1", "namespaces", False),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings", True),
+    "Secret": ("/api/v1", "secrets", True),
+    "Service": ("/api/v1", "services", True),
+    "ServiceAccount": ("/api/v1", "serviceaccounts", True),
+}
+
+
+class ApiError(Exception):
+    """The server did not answer, or not with success; `status` is 0 when there was no answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Api:
+    """The administrator's access to the API server behind a port of this host.
+
+    Args:
+        port: on 127.0.0.1.
+        pki: the cluster's keys and certificates.
+    """
+
+    def __init__(self, port: int, pki: Path) -> None:
+        self._port = port
+        self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        self._tls.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+
+    def text(self, path: str) -> str:
+        """Give the body of `GET path`.
+
+        Raises:
+            ApiError: no answer, or one that is no success.
+        """
+        return self._request("GET", path, None, "")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Give the object at `path`; raises as `text` does."""
+        return dict(json.loads(self.text(path)))
+
+    def ok(self, path: str) -> bool:
+        """Tell whether `GET path` succeeds."""
+        try:
+            self.text(path)
+        except ApiError:
+            return False
+        return True
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        """Apply one object, server-side: made or changed to be as `manifest` says; raises as `text` does."""
+        root, plural, namespaced = _KINDS[manifest["kind"]]
+        name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "default")
+        middle = f"/namespaces/{namespace}" if namespaced else ""
+        query = f"fieldManager={_FIELD_MANAGER}&force=true"
+        self._request(
+            "PATCH",
+            f"{root}{middle}/{plural}/{quote(name)}?{query}",
+            json.dumps(manifest).encode(),
+            "application/apply-patch+yaml",
+        )
+
+    def _request(self, method: str, path: str, body: bytes | None, kind: str) -> str:
+        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S, context=self._tls)
+        try:
+            connection.request(method, path, body, {"Content-Type": kind} if kind else {})
+            answer = connection.getresponse()
+            text = answer.read().decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as error:
+            raise ApiError(0, f"{method} {path}: {error}") from error
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:500]}")
+        return text
