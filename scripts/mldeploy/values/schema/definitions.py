@@ -1,0 +1,129 @@
+"""Shapes of the Kubernetes API that charts pass on as they are, as JSON Schema; `# @schema {$ref: name}` uses one.
+
+Written from the API's own types (core/v1, autoscaling/v2, networking/v1 in Kubernetes 1.36, external-secrets.io/v1), as
+far as these charts pass them on. A shape is copied into each schema, so that every schema stands alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Shape = dict[str, Any]
+
+
+def _object(properties: dict[str, Shape], *, required: tuple[str, ...] = (), **more: Any) -> Shape:
+    shape: Shape = {"type": "object", "properties": properties, "additionalProperties": False, **more}
+    return {**shape, "required": list(required)} if required else shape
+
+
+def _array(items: Shape, **more: Any) -> Shape:
+    return {"type": "array", "items": items, **more}
+
+
+def _quantity(message: str, pattern: str) -> Shape:
+    return {"type": ["string", "integer", "number"], "minimum": 0, "pattern": pattern, "errorMessage": message}
+
+
+_STRING: Shape = {"type": "string"}
+_NAME: Shape = {"type": "string", "minLength": 1}
+_STRING_MAP: Shape = {
+    "type": "object",
+    "additionalProperties": {"type": "string", "errorMessage": "must be a string: write it in quotes"},
+}
+_CPU = _quantity('CPUs such as "1", 0.5 or 250m', r"^[0-9]+(\.[0-9]+)?m?$")
+_BYTES = _quantity("a size such as 512Mi or 2Gi", r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$")
+_AMOUNTS = _object({"cpu": _CPU, "memory": _BYTES, "ephemeral-storage": _BYTES}, additionalProperties=_quantity(
+    "a number of devices", r"^[0-9]+$"
+), propertyNames={"pattern": "^(cpu|memory|ephemeral-storage|[a-z0-9.-]+/[A-Za-z0-9_.-]+)$"})  # fmt: skip
+
+_LABEL_SELECTOR = _object(
+    {
+        "matchLabels": _STRING_MAP,
+        "matchExpressions": _array(
+            _object(
+                {
+                    "key": _NAME,
+                    "operator": {"type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"]},
+                    "values": _array(_STRING),
+                },
+                required=("key", "operator"),
+            )
+        ),
+    }
+)
+_PEER = _object(
+    {
+        "podSelector": _LABEL_SELECTOR,
+        "namespaceSelector": _LABEL_SELECTOR,
+        "ipBlock": _object({"cidr": _NAME, "except": _array(_STRING)}, required=("cidr",)),
+    },
+    minProperties=1,
+)
+_PORT = _object(
+    {
+        "protocol": {"type": "string", "enum": ["TCP", "UDP", "SCTP"]},
+        "port": {"type": ["integer", "string"], "minimum": 1, "maximum": 65535},
+        "endPort": {"type": "integer", "minimum": 1, "maximum": 65535},
+    }
+)
+_TOLERATION = _object(
+    {
+        "key": _STRING,
+        "operator": {"type": "string", "enum": ["Exists", "Equal", "Lt", "Gt"]},
+        "value": _STRING,
+        "effect": {"type": "string", "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
+        "tolerationSeconds": {"type": "integer"},
+    }
+)
+_SPREAD = _object(
+    {
+        "topologyKey": _NAME,
+        "maxSkew": {"type": "integer", "minimum": 1},
+        "whenUnsatisfiable": {"type": "string", "enum": ["DoNotSchedule", "ScheduleAnyway"]},
+    },
+    required=("topologyKey",),
+)
+_SCALING_RULES = _object(
+    {
+        "stabilizationWindowSeconds": {"type": "integer", "minimum": 0, "maximum": 3600},
+        "selectPolicy": {"type": "string", "enum": ["Max", "Min", "Disabled"]},
+        "policies": _array(
+            _object(
+                {
+                    "type": {"type": "string", "enum": ["Pods", "Percent"]},
+                    "value": {"type": "integer", "minimum": 1},
+                    "periodSeconds": {"type": "integer", "minimum": 1, "maximum": 1800},
+                },
+                required=("type", "value", "periodSeconds"),
+            ),
+            minItems=1,
+        ),
+    }
+)
+_OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
+
+DEFINITIONS: dict[str, Shape] = {
+    "stringMap": _STRING_MAP,
+    "podLabels": {**_STRING_MAP, "properties": dict.fromkeys(_OWN_LABELS, False)},
+    "localObjectReferences": _array(_object({"name": _NAME}, required=("name",))),
+    "resources": _object({"requests": _AMOUNTS, "limits": _AMOUNTS}),
+    "probe": _object(
+        {
+            "initialDelaySeconds": {"type": "integer", "minimum": 0},
+            "periodSeconds": {"type": "integer", "minimum": 1},
+            "timeoutSeconds": {"type": "integer", "minimum": 1},
+            "failureThreshold": {"type": "integer", "minimum": 1},
+        }
+    ),
+    "topologySpread": _array(_SPREAD),
+    "tolerations": _array(_TOLERATION),
+    "affinity": _object({key: {"type": "object"} for key in ("nodeAffinity", "podAffinity", "podAntiAffinity")}),
+    "hpaBehavior": _object({"scaleUp": _SCALING_RULES, "scaleDown": _SCALING_RULES}),
+    "networkPolicyPeers": _array(_PEER),
+    "networkPolicyEgress": _array(_object({"to": _array(_PEER), "ports": _array(_PORT)}, minProperties=1)),
+    "remoteRefs": {
+        "type": "object",
+        "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"},
+        "additionalProperties": _object({"key": _NAME, "property": _NAME, "version": _NAME}, required=("key",)),
+    },
+}
