@@ -102,6 +102,11 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
         except BusyError:
             raise HTTPException(503, "too many requests wait", {"retry-after": "1"}) from None
 
+    _add_status(app, lifecycle, metrics)
+    return Observe(app, lifecycle=lifecycle, metrics=metrics)
+
+
+def _add_status(app: FastAPI, lifecycle: Lifecycle, metrics: ApiMetrics) -> None:
     @app.get("/healthz", response_model=Status)
     async def healthz() -> Response:
         """Tell that the process works."""
@@ -118,8 +123,6 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
         if lifecycle.model:
             metrics.model.info({"name": lifecycle.model.name, "version": lifecycle.model.version})
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return Observe(app, lifecycle=lifecycle, metrics=metrics)
 
 
 _REFUSALS = {

@@ -84,6 +84,8 @@ def connect(settings: QueueSettings) -> redis.Redis:
             "socket_connect_timeout": _CONNECT_TIMEOUT_S,
             "socket_keepalive": True,
             "retry": Retry(NoBackoff(), 0),
+            # The answers' shapes below are this protocol's.
+            "protocol": 2,
             **options,
         }
     )
@@ -131,9 +133,7 @@ class JobQueue:
         answer: Any = self._client.xreadgroup(
             self._group, self._consumer, {self._stream: ">"}, count=self._settings.batch_jobs, block=block_ms
         )
-        entries = list(answer.values())[0][0] if isinstance(answer, dict) and answer else []
-        if isinstance(answer, list) and answer:
-            entries = answer[0][1]
+        entries = answer[0][1] if answer else []
         return [_job(entry, fields, 1) for entry, fields in entries]
 
     def take_over(self) -> Iterator[Job]:

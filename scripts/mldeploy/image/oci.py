@@ -1,0 +1,108 @@
+"""OCI image archives: written and rewritten here so that the same content is the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+_INDEX = "application/vnd.oci.image.index.v1+json"
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar"
+_LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
+_EPOCH = "1970-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A content-addressed file of an image."""
+
+    content: bytes
+    media_type: str
+
+    @property
+    def digest(self) -> str:
+        """Give its digest, `sha256:...`."""
+        return "sha256:" + hashlib.sha256(self.content).hexdigest()
+
+    def descriptor(self, **more: Any) -> dict[str, Any]:
+        """Describe it, as manifests and indexes do."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.content), **more}
+
+
+def write_one_layer(target: Path, layer: bytes) -> None:
+    """Write an image for linux/amd64 of one layer (an uncompressed tar) and no configuration: a base for others."""
+    root = Blob(layer, _LAYER)
+    config = _json(
+        {
+            "created": _EPOCH,
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]},
+            "rootfs": {"type": "layers", "diff_ids": [root.digest]},
+        },
+        _CONFIG,
+    )
+    about = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config.descriptor(), "layers": [root.descriptor()]}
+    manifest = _json(about, _MANIFEST)
+    _write(target, manifest.descriptor(), [root, config, manifest])
+
+
+def archive_folder(source: Path, target: Path, reference: str) -> str:
+    """Write the archive of an image that lies in a folder (`dir:` of buildah and skopeo), its layers as they are.
+
+    Returns:
+        The digest of the image's manifest.
+    """
+    content = (source / "manifest.json").read_bytes()
+    manifest = Blob(content, json.loads(content)["mediaType"])
+    blobs = [Blob(path.read_bytes(), "") for path in sorted(source.iterdir()) if len(path.name) == 64]
+    return _archive(target, manifest.descriptor(), [manifest, *blobs], reference)
+
+
+def archive_again(source: Path, target: Path, reference: str) -> str:
+    """Write an OCI archive that a builder made (`docker save`) again: sorted, without times, its blobs as they are.
+
+    Returns:
+        The digest of the image's manifest.
+    """
+    with tarfile.open(source) as archive:
+        descriptor = json.load(_member(archive, "index.json"))["manifests"][0]
+        names = [m.name for m in archive.getmembers() if m.isfile() and "blobs/sha256/" in m.name]
+        blobs = [Blob(_member(archive, name).read(), "") for name in sorted(names)]
+    return _archive(target, {key: descriptor[key] for key in ("mediaType", "digest", "size")}, blobs, reference)
+
+
+def _archive(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob], reference: str) -> str:
+    # containerd reads the first of them, other tools the second.
+    names = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference}
+    _write(target, {**descriptor, "annotations": names}, blobs)
+    return str(descriptor["digest"])
+
+
+def _json(value: Any, media_type: str) -> Blob:
+    return Blob(json.dumps(value, sort_keys=True, separators=(",", ":")).encode(), media_type)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    found = archive.extractfile(name)
+    if found is None:
+        raise KeyError(name)
+    return found
+
+
+def _write(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob]) -> None:
+    index = _json({"schemaVersion": 2, "mediaType": _INDEX, "manifests": [descriptor]}, _INDEX)
+    files = {f"blobs/sha256/{blob.digest.removeprefix('sha256:')}": blob.content for blob in blobs}
+    files |= {"index.json": index.content, "oci-layout": _LAYOUT}
+    with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for name in sorted(files):
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(files[name]), 0o644
+            archive.addfile(info, io.BytesIO(files[name]))
