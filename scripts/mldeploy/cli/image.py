@@ -47,6 +47,14 @@ def build(
         progress.note(f"values/{update}/values.yaml: {'updated' if changed else 'already up to date'}")
 
 
+@app.command(epilog="Example: mldeploy image reference ml-service")
+def reference(name: _NAME) -> None:
+    """Print the reference that an image has, built or not: its tag is a hash of what goes in."""
+    from mldeploy.image.reference import reference as reference_of
+
+    typer.echo(reference_of(paths.checkout(), name))
+
+
 @app.command("list")
 def list_images() -> None:
     """Show each image's reference, and the archive and its size where it is built."""
