@@ -20,6 +20,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "image": Command(module="image", group="Tools", summary="build, list, load and push the service's images"),
     "tools": Command(module="tools", group="Tools", summary="install and list the pinned programs"),
+    "env": Command(module="env", group="Start here", summary="print the tools and the kubeconfig for a shell's eval"),
+    "doctor": Command(module="doctor", group="Start here", summary="say what is wrong on this machine, and its remedy"),
     "schema": Command(
         module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"
     ),

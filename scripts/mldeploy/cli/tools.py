@@ -17,11 +17,17 @@ app = typer.Typer(no_args_is_help=True, help="Install and list the pinned progra
 def install(
     names: Annotated[list[str] | None, typer.Argument(help="which ones; default: all", show_default=False)] = None,
 ) -> None:
-    """Find or build the tools; a second run takes a moment and changes nothing."""
+    """Find or build the tools; a second run takes a moment and changes nothing.
+
+    Without names, missing packages of the distribution are installed too, where that is allowed.
+    """
     from mldeploy.report.progress import ConsoleProgress
-    from mldeploy.toolchain.install import install as install_tools
+    from mldeploy.toolchain import install as install_tools
+    from mldeploy.toolchain import install_packages
 
     progress = ConsoleProgress(paths.cache() / "durations.json")
+    if not names:
+        install_packages(progress)
     installed = install_tools(names or [], progress)
     progress.note(f"Installed: {', '.join(installed)}." if installed else "Every tool is installed and good.")
 

@@ -6,12 +6,16 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from mldeploy.progress import Step
+
+_LOG_EVERY_S = 20.0
 
 
 class ConsoleProgress:
@@ -38,28 +42,27 @@ class ConsoleProgress:
 
     def note(self, text: str) -> None:
         """See `mldeploy.progress.Progress.note`."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self._print(text)
 
     @contextmanager
-    def step(self, title: str, *, key: str | None = None) -> Iterator[_LiveStep]:
+    def step(self, title: str, *, key: str | None = None) -> Iterator[Step]:
         """See `mldeploy.progress.Progress.step`."""
         last = self._durations().get(key) if key else None
         expectation = f"last time {_duration(last)}" if last is not None else ""
         terminal = self._console.is_terminal
         if not terminal:
-            self._console.print(f"... {title}" + (f" ({expectation})" if expectation else ""), markup=False)
+            self._print(f"... {title}" + (f" ({expectation})" if expectation else ""))
         task = self._begin(title, expectation)
         began = time.monotonic()
         ended = "stopped"
         try:
-            yield _LiveStep(self._live, task, expectation)
+            yield _LiveStep(self._live, task, expectation) if terminal else _LoggedStep(self._print, title, began)
             ended = "ok"
         finally:
             seconds = time.monotonic() - began
             self._end(task)
-            mark = {"ok": "[green]✓[/green]", "stopped": "[red]✗[/red]"}[ended] if terminal else ended
-            self._console.print(mark, end=" ")
-            self._console.print(f"{title} ({_duration(seconds)})", markup=False)
+            mark = {"ok": "✓", "stopped": "✗"}[ended] if terminal else ended
+            self._print(f"{mark} {title} ({_duration(seconds)})", style={"ok": "green", "stopped": "red"}[ended])
         if key:
             self._remember(key, seconds)
 
@@ -74,8 +77,12 @@ class ConsoleProgress:
         with self._lock:
             self._live.remove_task(task)
             self._open -= 1
-            if self._open == 0:
+            if self._open == 0 and self._console.is_terminal:
                 self._live.stop()
+
+    def _print(self, text: str, *, style: str | None = None) -> None:
+        # Never wrapped: a log is searched by line, and a terminal wraps by itself.
+        self._console.print(text, markup=False, soft_wrap=True, style=style)
 
     def _durations(self) -> dict[str, float]:
         try:
@@ -107,6 +114,22 @@ class _LiveStep:
             self._live.update(self._task, detail=text)
         else:
             self._live.update(self._task, detail=text, completed=done * 100, total=100)
+
+
+class _LoggedStep:
+    """Where lines stay, as in the log of a CI job: one now and then, so that a long step does not look dead."""
+
+    def __init__(self, write: Callable[[str], None], title: str, began: float) -> None:
+        self._write, self._title, self._began = write, title, began
+        self._last = began
+
+    def update(self, detail: str, *, done: float | None = None) -> None:
+        now = time.monotonic()
+        if now - self._last < _LOG_EVERY_S:
+            return
+        self._last = now
+        share = "" if done is None else f", {done:.0%}"
+        self._write(f"... {self._title}: {detail} ({_duration(now - self._began)}{share})")
 
 
 def _duration(seconds: float) -> str:

@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from mldeploy.toolchain.find import group_folder, tool, tool_environment, tool_file
+from mldeploy.toolchain.installation import install
+from mldeploy.toolchain.packages import install_packages
 
-__all__ = ["group_folder", "tool", "tool_environment", "tool_file"]
+__all__ = ["group_folder", "install", "install_packages", "tool", "tool_environment", "tool_file"]

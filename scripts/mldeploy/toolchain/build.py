@@ -84,10 +84,9 @@ def build(job: Job, running: Running, progress: Progress) -> None:
     Raises:
         MldeployError: a download, a checksum, the disk or the compiler failed.
     """
-    names = ", ".join(pin.label for pin in job.wanted)
     out = folder() / "out" / f"{job.module}.{os.getpid()}"
     out.mkdir(parents=True, exist_ok=True)
-    with progress.step(f"Building {names}", key=f"build {job.module}") as step:
+    with progress.step(f"Building {_title(job)}", key=f"build {job.module}") as step:
         began = time.monotonic()
         try:
             packages = _list(job, running, step)
@@ -98,6 +97,11 @@ def build(job: Job, running: Running, progress: Progress) -> None:
                 _keep(job, packages, out, seconds=time.monotonic() - began)
         finally:
             shutil.rmtree(out, ignore_errors=True)
+
+
+def _title(job: Job) -> str:
+    first, *others = job.wanted
+    return f"{first.label} and {len(others)} more programs of module {job.module}" if others else first.label
 
 
 @dataclass(frozen=True)

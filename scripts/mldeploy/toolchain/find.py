@@ -80,12 +80,16 @@ def tool_environment(root: Path, *, pins: Pins | None = None) -> dict[str, str]:
     """
     folder = _set_folder("deploy", pins or load())
     own = [str(folder / "bin"), str(root / ".venv" / "bin")]
-    rest = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part and part not in own]
+    before = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    # Sets of earlier versions, from an earlier `eval`, go.
+    rest = [part for part in before if part and part not in own and not part.startswith(f"{folder.parent}/")]
     return {
         "PATH": os.pathsep.join([*own, *rest]),
         "HELM_PLUGINS": str(folder / "plugins"),
         # Without it helm-diff calls Helm 4 with two flags that exclude each other.
         "HELM_DIFF_USE_UPGRADE_DRY_RUN": "true",
+        # Or helmfile asks the network for a newer release of itself.
+        "HELMFILE_UPGRADE_NOTICE_DISABLED": "true",
     }
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from mldeploy import paths
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress
-from mldeploy.toolchain import build, golang, store
-from mldeploy.toolchain.lock import exclusive
-from mldeploy.toolchain.on_path import adopt
+from mldeploy.toolchain import store
 from mldeploy.toolchain.pins import Pin, Pins, load
 
 _MEMORY_PER_BUILD = 3 * 1024**3
@@ -38,6 +35,9 @@ def install(names: Sequence[str], progress: Progress, *, pins: Pins | None = Non
     wanted = [pins.pin(name) for name in dict.fromkeys(names)] or list(pins.tools.values())
     if all(_is_good(pins, pin) for pin in wanted):
         return []
+    from mldeploy.toolchain.lock import exclusive
+    from mldeploy.toolchain.on_path import adopt
+
     with exclusive(paths.cache() / "tools" / ".lock", "installs tools", progress):
         missing = [pin for pin in wanted if not _is_good(pins, pin, progress)]
         to_build = [pin for pin in missing if not adopt(pin, pins.key(pin), progress)]
@@ -57,13 +57,17 @@ def _is_good(pins: Pins, pin: Pin, progress: Progress | None = None) -> bool:
 
 
 def _build(pins: Pins, missing: Sequence[Pin], progress: Progress) -> None:
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+    from mldeploy.toolchain import build, golang
+
     go = golang.provide(progress)
     modules: dict[str, list[Pin]] = {}
     for pin in missing:
         modules.setdefault(pin.module, []).append(pin)
     needed = {module: sum(pin.build_mb for pin in pins.tools.values() if pin.module == module) for module in modules}
     place = build.folder()
-    _check_space(sum(needed.values()), progress)
+    _check_space(place, sum(needed.values()), progress)
     if not place.exists():
         place.mkdir(parents=True)
         (place / _OWNED).touch()
@@ -89,8 +93,7 @@ def _build(pins: Pins, missing: Sequence[Pin], progress: Progress) -> None:
             build.remove_caches()
 
 
-def _check_space(needed_mb: int, progress: Progress) -> None:
-    place = build.folder()
+def _check_space(place: Path, needed_mb: int, progress: Progress) -> None:
     existing = next(folder for folder in (place, *place.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free // 1024**2
     progress.note(f"Building takes up to {needed_mb / 1000:.1f} GB for a while; {free / 1000:.1f} GB are free.")
