@@ -22,6 +22,7 @@ COMMANDS: dict[str, Command] = {
     "tools": Command(module="tools", group="Tools", summary="install and list the pinned programs"),
     "env": Command(module="env", group="Start here", summary="print the tools and the kubeconfig for a shell's eval"),
     "doctor": Command(module="doctor", group="Start here", summary="say what is wrong on this machine, and its remedy"),
+    "lint": Command(module="lint", group="Values", summary="check values as Helm reads them, at the exact line"),
     "schema": Command(
         module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"
     ),
@@ -29,5 +30,8 @@ COMMANDS: dict[str, Command] = {
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"
+    ),
+    "plan": Command(
+        module="plan", group="Values", summary="what a change changes in every environment, and which line did it"
     ),
 }

@@ -6,6 +6,7 @@ Entries apply in the order of the file: a later key replaces an earlier one, and
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mldeploy.values import scalars
@@ -34,22 +35,36 @@ class Duplicate(NamedTuple):
     later: ScalarNode
 
 
-def construct(root: MappingNode) -> tuple[dict[str, Value], tuple[Duplicate, ...]]:
-    """Build the plain values of a document.
+class Overridden(NamedTuple):
+    """A key that stands before a `<<` which brings it, too: go-yaml v2 takes the merged one."""
 
-    Returns:
-        The values, and every key that is set twice.
+    name: str
+    key: ScalarNode
+    merge: ScalarNode
+
+
+@dataclass
+class Notes:
+    """What is noticed while values are built: keys set twice, keys that a merge replaces, and whether any is odd."""
+
+    duplicates: list[Duplicate] = field(default_factory=list)
+    overridden: list[Overridden] = field(default_factory=list)
+    odd: bool = False
+
+
+def construct(root: MappingNode) -> tuple[dict[str, Value], Notes]:
+    """Build the plain values of a document.
 
     Raises:
         ConstructError: a key or value that Helm refuses.
     """
-    duplicates: list[Duplicate] = []
-    return _mapping(root, duplicates), tuple(duplicates)
+    notes = Notes()
+    return _mapping(root, notes), notes
 
 
 def plain_value(node: Node) -> Value:
     """Build the plain value of one node of a document that `construct` has accepted."""
-    return _value(node, [])
+    return _value(node, Notes())
 
 
 def effective(node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
@@ -58,9 +73,11 @@ def effective(node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
     Raises:
         ConstructError: a key that Helm refuses.
     """
-    entries: dict[str, tuple[ScalarNode, Node]] = {}
-    _gather(node, entries, {})
-    return entries
+    if node.entries is None:
+        entries: dict[str, tuple[ScalarNode, Node]] = {}
+        _gather(node, entries, {})
+        node.entries = entries
+    return node.entries
 
 
 def is_merge(key_node: Node) -> bool:
@@ -68,40 +85,53 @@ def is_merge(key_node: Node) -> bool:
     return bool(isinstance(key_node, ScalarNode) and key_node.value == _MERGE and key_node.tag.plain)
 
 
-def _value(node: Node, duplicates: list[Duplicate]) -> Value:
+def _value(node: Node, notes: Notes) -> Value:
     if isinstance(node, ScalarNode):
-        value: Value = node.tag.value
+        resolved = node.tag
+        if resolved.odd:
+            notes.odd = True
+        value: Value = resolved.value
         if type(value) is float and not math.isfinite(value):
             raise ConstructError(node, f"Helm cannot hold {node.value}", "write a finite number, or quote it")
         return value
     if isinstance(node, MappingNode):
-        return _mapping(node, duplicates)
+        return _mapping(node, notes)
     assert isinstance(node, SequenceNode)  # noqa: S101 - there are three kinds
-    return [_value(child, duplicates) for child in node.value]
+    return [_value(child, notes) for child in node.value]
 
 
-def _mapping(node: MappingNode, duplicates: list[Duplicate]) -> dict[str, Value]:
+def _mapping(node: MappingNode, notes: Notes) -> dict[str, Value]:
     out: dict[str, Value] = {}
     for key_node, child in node.value:
         if not isinstance(key_node, ScalarNode) or type(key_node.tag.value) is not str or key_node.value == _MERGE:
-            return _unusual(node, duplicates)
+            return _unusual(node, notes)
         name = key_node.tag.value
+        if key_node.tag.odd:
+            notes.odd = True
         if name in out:
-            duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
-        out[name] = _value(child, duplicates)
+            notes.duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
+        out[name] = _value(child, notes)
     return out
 
 
-def _unusual(node: MappingNode, duplicates: list[Duplicate]) -> dict[str, Value]:
+def _unusual(node: MappingNode, notes: Notes) -> dict[str, Value]:
     """Build a mapping that has merge keys or keys that are no strings."""
-    seen: set[str] = set()
-    for key_node, _ in node.value:
-        if isinstance(key_node, ScalarNode) and not is_merge(key_node):
-            name = _name(key_node)[0]
-            if name in seen:
-                duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
-            seen.add(name)
-    return {name: _value(child, duplicates) for name, (_, child) in effective(node).items()}
+    notes.odd = True
+    seen: dict[str, ScalarNode] = {}
+    for key_node, child in node.value:
+        if not isinstance(key_node, ScalarNode):
+            continue
+        if is_merge(key_node):
+            for name in {
+                name for source in _merge_sources(key_node, child) for name in effective(source)
+            } & seen.keys():
+                notes.overridden.append(Overridden(name, seen[name], key_node))
+            continue
+        name = _name(key_node)[0]
+        if name in seen:
+            notes.duplicates.append(Duplicate(name, seen[name], key_node))
+        seen[name] = key_node
+    return {name: _value(child, notes) for name, (_, child) in effective(node).items()}
 
 
 def _gather(node: MappingNode, entries: dict[str, tuple[ScalarNode, Node]], types: dict[str, str]) -> None:

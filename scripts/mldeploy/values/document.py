@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mldeploy.errors import MldeployError
-from mldeploy.values.construct import Duplicate, effective, plain_value
+from mldeploy.values.construct import Notes, effective, plain_value
 from mldeploy.values.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
@@ -66,7 +66,7 @@ class Part:
 
     root: MappingNode | None
     skipped_lines: int
-    duplicates: tuple[Duplicate, ...] = ()
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,13 @@ class Document:
             if part.root is not None:
                 yield from self._walk(part, (), part.root)
 
+    @cached_property
+    def odd(self) -> list[Entry]:
+        """The entries whose key or value a rule about single scalars may have something to say about."""
+        if not any(part.notes.odd for part in self.parts):
+            return []
+        return [entry for entry in self.walk() if _is_odd(entry.node) or _is_odd(entry.key_node)]
+
     def place(self, part: Part, node: Node) -> Position:
         """Give the place of a node of one of this document's parts."""
         return Position(self.path, part.skipped_lines + node.start_mark.line + 1, node.start_mark.column + 1)
@@ -147,3 +154,7 @@ class Document:
     def _entry(self, part: Part, keys: Keys, node: Node, key_node: ScalarNode | None) -> Entry:
         position = self.place(part, node)
         return Entry(keys, node, key_node, position, position if key_node is None else self.place(part, key_node))
+
+
+def _is_odd(node: Node | None) -> bool:
+    return isinstance(node, ScalarNode) and node.tag.odd

@@ -16,6 +16,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.values.coalesce import Coalesced, Defaults, coalesce
 from mldeploy.values.document import Document, Entry, Keys, Position, ReadError, Value
 from mldeploy.values.reader import merge, read
+from mldeploy.values.validation import Schema, SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ _BASE = Path("deployments") / "base.yaml"
 _HELMFILE = Path("helmfile.yaml")
 _EXPRESSION = re.compile(r"\{\{-?\s*(.*?)\s*-?\}\}")
 _DEFAULT = "default"
+_HELM_TIMEOUT_S = 300.0  # Helm's own default
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Release:
         chart: the chart's folder.
         files: the values files above the chart's own, lowest first.
         declared: where the release is declared.
+        timeout_seconds: how long Helm waits for it.
+        is_first_environment: whether its environment is the first, where what is new runs.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Release:
     chart: Path
     files: tuple[Path, ...]
     declared: Position
+    timeout_seconds: float
+    is_first_environment: bool
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,20 @@ class Layered:
     release: Release
     layers: tuple[Document, ...]
     defaults: Defaults
+    schema: Schema | None = None
 
     @cached_property
     def overrides(self) -> dict[str, Value]:
         """The values files merged, without the chart's defaults: what `helmfile write-values` writes."""
         merged: dict[str, Value] = {}
         for layer in self.layers[1:]:
+            merged = merge(merged, layer.values)
+        return merged
+
+    def below(self, height: int) -> dict[str, Value]:
+        """Merge the layers under the one at `height`, the chart's defaults included."""
+        merged: dict[str, Value] = {}
+        for layer in self.layers[:height]:
             merged = merge(merged, layer.values)
         return merged
 
@@ -91,6 +105,11 @@ class Layered:
         """What the templates see as `.Values`. Not to be changed."""
         return self.coalesced.values
 
+    @cached_property
+    def schema_errors(self) -> tuple[SchemaError, ...]:
+        """What the chart's schema says against the merged values."""
+        return self.schema.errors(self.values) if self.schema else ()
+
     def origin(self, keys: Keys) -> Origin | None:
         """Say who set `keys`: None when no layer does (a subchart's default, or nothing at all)."""
         entries: list[Entry] = []
@@ -104,6 +123,16 @@ class Layered:
                 break
         return Origin(entries[0], tuple(entries[1:])) if entries else None
 
+    def layer(self, origin: Origin) -> Document:
+        """Give the layer that an origin's winner is in."""
+        return next(layer for layer in self.layers if layer.path == origin.entry.position.path)
+
+    def higher(self, left: Keys, right: Keys) -> tuple[Origin | None, Origin | None]:
+        """Give the origins of two keys, the one from the higher layer first: it was set against the other."""
+        origins = [origin for origin in (self.origin(left), self.origin(right)) if origin is not None]
+        origins.sort(key=lambda origin: self.layers.index(self.layer(origin)), reverse=True)
+        return (origins[0] if origins else None), (origins[1] if len(origins) > 1 else None)
+
 
 class Workspace:
     """A checkout's charts, releases and values files, each read once."""
@@ -112,6 +141,7 @@ class Workspace:
         self.root = root
         self._documents: dict[Path, Document] = {}
         self._defaults: dict[Path, Defaults] = {}
+        self._schemas: dict[Path, Schema | None] = {}
 
     def document(self, path: Path) -> Document:
         """Read a YAML file in Helm's dialect, once.
@@ -182,7 +212,18 @@ class Workspace:
                     remedy="create it, or correct the release template in deployments/base.yaml",
                 )
             layers.append(self.document(path))
-        return Layered(release, tuple(layers), defaults)
+        return Layered(release, tuple(layers), defaults, self.schema(release.chart))
+
+    def schema(self, chart: Path) -> Schema | None:
+        """Read a chart's values.schema.json, once; None: it has none.
+
+        Raises:
+            MldeployError: it is no JSON, or no JSON Schema.
+        """
+        if chart not in self._schemas:
+            path = chart / "values.schema.json"
+            self._schemas[chart] = Schema(path) if path.is_file() else None
+        return self._schemas[chart]
 
     def _shown(self, path: Path) -> Path:
         return path.relative_to(self.root) if path.is_relative_to(self.root) else path
@@ -224,6 +265,7 @@ class Workspace:
         known[".Release.Name"] = fill(spec.get("name", ""))
         known[".Release.Namespace"] = fill(spec.get("namespace", environment))
         files = spec.get("values", [])
+        timeout = spec.get("timeout", _dict(base.values.get("helmDefaults")).get("timeout"))
         return Release(
             name=known[".Release.Name"],
             namespace=known[".Release.Namespace"],
@@ -235,6 +277,8 @@ class Workspace:
             if isinstance(files, list)
             else (),
             declared=entry.position,
+            timeout_seconds=float(timeout) if isinstance(timeout, int | float) else _HELM_TIMEOUT_S,
+            is_first_environment=environment == self.environments[0],
         )
 
     def _path(self, text: str) -> Path:

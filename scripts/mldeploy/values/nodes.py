@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 from yaml._yaml import CParser
 
 from mldeploy.values import scalars
+from mldeploy.values.odd import is_odd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
         tag: Resolved
 
     class MappingNode(Node):
-        """A mapping: pairs in the order of the file; `flow_style` is true for `{}`."""
+        """A mapping: pairs in the order of the file; `flow_style` is true for `{}`; `entries` is `effective`'s memo."""
 
         value: list[tuple[Node, Node]]
         flow_style: bool
+        entries: dict[str, tuple[ScalarNode, Node]] | None
 
     class SequenceNode(Node):
         """A list; `flow_style` is true for `[]`."""
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
         flow_style: bool
 else:
     from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+    MappingNode.entries = None
 
 __all__ = ["MappingNode", "Mark", "Node", "Resolved", "ScalarNode", "SequenceNode", "compose", "events"]
 
@@ -54,16 +58,24 @@ class Mark(Protocol):
 
 
 class Resolved(NamedTuple):
-    """What an untagged scalar is: its value, and whether it was written without quotes."""
+    """What a scalar is.
+
+    Attributes:
+        value: what Helm makes of it.
+        plain: whether it was written without quotes and without a tag.
+        odd: whether a rule may have something to say about it (see `odd`).
+    """
 
     value: scalars.Scalar
     plain: bool
+    odd: bool
 
 
 @lru_cache(maxsize=1 << 16)
 def _resolve(_kind: type, text: str, implicit: tuple[bool, bool]) -> Resolved:
     # The lookup runs in C, so a scalar that occurs often (true, 1, a name) costs no Python at all.
-    return Resolved(scalars.plain(text), True) if implicit[0] else Resolved(text, False)
+    value = scalars.plain(text) if implicit[0] else text
+    return Resolved(value, implicit[0], is_odd(text, value, plain=implicit[0]))
 
 
 class _Composer(CParser):

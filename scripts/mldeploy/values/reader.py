@@ -150,7 +150,7 @@ def _part(piece: str, skipped: int, path: Path) -> tuple[Part, dict[str, Value]]
             mark = root.start_mark
             raise ReadError(place(mark.line, mark.column), "values must be a mapping", "write 'key: value' lines")
         aliases.check(root, text)
-        values, duplicates = construct(root)
+        values, notes = construct(root)
     except guard.LimitError as error:
         raise ReadError(place(error.line - 1, 0), str(error), "split or shorten the file") from error
     except (ConstructError, strictness.StrictError) as error:
@@ -158,7 +158,7 @@ def _part(piece: str, skipped: int, path: Path) -> tuple[Part, dict[str, Value]]
         raise ReadError(place(mark.line, mark.column), str(error), error.remedy) from error
     except yaml.YAMLError as error:
         raise _read_error(error, text, place) from error
-    return Part(root, skipped, duplicates), values
+    return Part(root, skipped, notes), values
 
 
 def _read_error(error: Exception, text: str, place: Callable[[int, int], Position]) -> ReadError:

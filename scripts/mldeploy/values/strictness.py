@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.values import scalars
 from mldeploy.values.nodes import MappingNode, Mark, Node, Resolved, ScalarNode, SequenceNode
+from mldeploy.values.odd import is_odd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,11 +64,14 @@ def _settle_scalar(node: ScalarNode, text: str, *, in_flow: bool) -> None:
     tag: Resolved | str = node.tag
     if isinstance(tag, str):
         try:
-            node.tag = Resolved(scalars.tagged(node.value, tag), plain=tag == scalars.MERGE_TAG)
+            value = scalars.tagged(node.value, tag)
         except scalars.ScalarError as error:
             raise StrictError(node.start_mark, str(error), "remove the tag, or correct the value") from error
+        node.tag = Resolved(value, tag == scalars.MERGE_TAG, is_odd(node.value, value, plain=False))
     elif tag.plain and (node.style or _BANG.match(text, node.start_mark.index)):
-        node.tag = Resolved(node.value, plain=True)  # a lone "!" makes any scalar a string
+        node.tag = Resolved(
+            node.value, True, is_odd(node.value, node.value, plain=False)
+        )  # a lone "!" makes any scalar a string
 
 
 def _nodes(root: Node) -> Iterator[tuple[Node, bool]]:
