@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "up": {"toolchain", "cluster", "image", "smoke", "values"},
     "values": set(),
     "render": {"toolchain", "values"},
-    "plan": {"render", "values"},
+    "plan": {"render", "values", "report"},
     "overlay": {"render", "values"},
     "rollout": {"render", "cluster"},
     "smoke": {"values"},
