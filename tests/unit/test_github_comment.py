@@ -172,6 +172,8 @@ def test_bad_artefacts_and_events(github: GitHub, tmp_path: Path) -> None:
         post_comment(api(github), good, link)
     with pytest.raises(MldeployError, match="larger than"):
         post_comment(api(github), good, plan(tmp_path, "x" * 1_000_001))
+    with pytest.raises(MldeployError, match="empty"):
+        post_comment(api(github), good, plan(tmp_path, "<!-- nothing -->\n"))
     (tmp_path / "binary.md").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(MldeployError, match="not UTF-8"):
         post_comment(api(github), good, tmp_path / "binary.md")

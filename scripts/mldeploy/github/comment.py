@@ -88,6 +88,8 @@ def _body(path: Path, run: Run) -> str:
         raise MldeployError(
             f"{path}: not UTF-8 text", remedy="write it with mldeploy plan --output markdown"
         ) from error
+    if not text:
+        raise MldeployError(f"{path}: empty", remedy="see why the pull request's run wrote no plan")
     foot = f"<sub>Plan of {run.commit[:12]} · [run with the full plan]({run.url})</sub>"
     return limited(text, "*Cut here; the run has the full plan.*") + f"\n\n{foot}"
 
