@@ -24,8 +24,9 @@ class PredictRequest(BaseModel):
         json_schema_extra={"oneOf": [{"required": ["image"]}, {"required": ["images"]}]},
     )
 
-    image: Image = Field(default=None, validate_default=False)
-    images: Annotated[list[Image], Field(min_length=1)] = Field(default=None, validate_default=False)
+    # The defaults stand for "not given"; null itself is refused.
+    image: Image = None  # type: ignore[assignment]
+    images: Annotated[list[Image], Field(min_length=1)] = None  # type: ignore[assignment]
 
     @model_validator(mode="after")
     def _exactly_one(self) -> PredictRequest:

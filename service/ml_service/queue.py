@@ -72,7 +72,7 @@ def connect(settings: QueueSettings) -> redis.Redis:
         SettingsError: the URL is none.
     """
     try:
-        options = redis.connection.parse_url(settings.redis_url.get_secret_value())
+        options = redis.connection.parse_url(settings.redis_url.get_secret_value())  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise SettingsError(f"ML_REDIS_URL: {error}") from None
     if settings.redis_password_file or settings.redis_password:
@@ -169,7 +169,7 @@ class JobQueue:
         stored = self._client.set(key, json.dumps(result), nx=True, ex=self._settings.result_ttl_s)
         with self._client.pipeline(transaction=True) as transaction:
             if dead:
-                fields = {"id": job.identity, "body": job.body, "error": result["error"], "entry": job.entry}
+                fields: Any = {"id": job.identity, "body": job.body, "error": result["error"], "entry": job.entry}
                 transaction.xadd(self._dead, fields, maxlen=10_000, approximate=True)
             transaction.xack(self._stream, self._group, job.entry)
             transaction.xdel(self._stream, job.entry)

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Iterable
 from types import FrameType
+from typing import Any
 
 import redis
 
@@ -134,7 +135,7 @@ class Worker:
     def _answer(self, job: Job) -> str:
         outcome, dead = "done", False
         if job.deliveries > self._settings.max_deliveries:
-            result = _failed(job, f"no answer after {job.deliveries - 1} deliveries")
+            result: dict[str, Any] = _failed(job, f"no answer after {job.deliveries - 1} deliveries")
             outcome, dead = "failed", True
         else:
             try:
@@ -150,7 +151,7 @@ class Worker:
         return outcome if self._queue.finish(job, result, dead=dead) else "duplicate"
 
 
-def _failed(job: Job, error: str) -> dict[str, str]:
+def _failed(job: Job, error: str) -> dict[str, Any]:
     return {"id": job.identity, "status": "failed", "error": error}
 
 

@@ -103,7 +103,14 @@ class Buildah:
         policy = self.scratch / "policy.json"
         policy.write_text(_POLICY, "utf-8")
         # vfs copies where overlay would mount: slower by a second, and works inside any container.
-        storage = ["--root", self.scratch / "storage", "--runroot", self.scratch / "run", "--storage-driver", "vfs"]
+        storage: list[process.Argument] = [
+            "--root",
+            self.scratch / "storage",
+            "--runroot",
+            self.scratch / "run",
+            "--storage-driver",
+            "vfs",
+        ]
         return ["buildah", *storage, words[0], "--signature-policy", policy, *words[1:]]
 
 
@@ -119,11 +126,9 @@ class Docker:
 
     def build(self, context: Path, base: str, reference: str, archive: Path, step: Step) -> str:
         """See `Builder.build`."""
-        words: list[process.Argument] = ["build", "--network", "none", "--platform", "linux/amd64", "--build-arg", f"BASE={base}"]
-        on_line = _steps(context / "Dockerfile", step)
-        follow(
-            ["docker", *words, "--progress", "plain", "--tag", reference, context], on_line, timeout_s=_BUILD_TIMEOUT_S
-        )
+        options = ["--network", "none", "--platform", "linux/amd64", "--progress", "plain"]
+        argv: list[process.Argument] = ["docker", "build", *options, "--build-arg", f"BASE={base}", "--tag", reference]
+        follow([*argv, context], _steps(context / "Dockerfile", step), timeout_s=_BUILD_TIMEOUT_S)
         step.update("writing the archive", done=0.95)
         raw = self.scratch / "saved.tar"
         process.run(["docker", "save", "--output", raw, reference], timeout_s=_MOVE_TIMEOUT_S)
