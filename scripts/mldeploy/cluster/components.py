@@ -104,6 +104,8 @@ def api_server(*, whole_node: bool) -> Component:
     if whole_node:
         flags += [
             "--enable-aggregator-routing=true",
+            # Pod Security decides, namespace by namespace; without this no namespace could be loosened.
+            "--allow-privileged=true",
             f"--kubelet-certificate-authority={_pki('ca.crt')}",
             f"--kubelet-client-certificate={_pki('apiserver-kubelet-client.crt')}",
             f"--kubelet-client-key={_pki('apiserver-kubelet-client.key')}",

@@ -193,6 +193,8 @@ def _proxy(node: str) -> dict[str, Any]:
         "hostnameOverride": node,
         "clusterCIDR": POD_NETWORK,
         "mode": "iptables",
+        # A new endpoint is of use at once: one node has few rules to write.
+        "iptables": {"minSyncPeriod": "100ms"},
         "healthzBindAddress": "127.0.0.1:10256",
         "metricsBindAddress": "127.0.0.1:10249",
         # The host's connection table is the host's: its limits stay as they are.
