@@ -153,10 +153,10 @@ def test_nothing_is_written_where_the_commit_is_no_longer_the_head(
 
 def test_the_text_is_made_harmless_and_short(github: GitHub, tmp_path: Path) -> None:
     github.pulls = [pull(7)]
-    post_comment(api(github), event(tmp_path), plan(tmp_path, f"{MARKER}\n@everyone <img src=x>\n" + "é" * 400_000))
+    post_comment(api(github), event(tmp_path), plan(tmp_path, f"{MARKER}\n@everyone <img src=x>\n" + "é\n" * 200_000))
     body = github.comments[0]["body"]
     assert len(body) < 65_536
-    assert len(body.encode()) < 65_536
+    assert len(body) > 60_000
     assert "@everyone" not in body
     assert "<img" not in body
     assert body.count(MARKER) == 1
