@@ -23,10 +23,13 @@ COMMANDS: dict[str, Command] = {
     "env": Command(module="env", group="Start here", summary="print the tools and the kubeconfig for a shell's eval"),
     "doctor": Command(module="doctor", group="Start here", summary="say what is wrong on this machine, and its remedy"),
     "lint": Command(module="lint", group="Values", summary="check values as Helm reads them, at the exact line"),
+    "explain": Command(module="explain", group="Values", summary="who set a value, and what it overrode; a rule"),
     "schema": Command(
         module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"
     ),
     "guard": Command(module="guard", group="Deploy", summary="refuse a kube-context that an environment does not name"),
+    "smoke": Command(module="smoke", group="Deploy", summary="ask what was deployed whether it works"),
+    "forward": Command(module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"

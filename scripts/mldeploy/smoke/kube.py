@@ -30,8 +30,12 @@ class ApiError(MldeployError):
         self.status = status
 
 
-def connect(kubeconfig: Path, context: str) -> ApiClient:
-    """Make a client of the API server that `context` of the file `kubeconfig` names; asks the server nothing yet.
+def connect(kubeconfig: Path | None, context: str) -> ApiClient:
+    """Make a client of an API server; asks the server nothing yet.
+
+    Args:
+        kubeconfig: the file that names it; None: as kubectl finds it (KUBECONFIG, ~/.kube/config).
+        context: the context in it; empty: the current one.
 
     Raises:
         MldeployError: the file is missing or unreadable, or has no such context.
@@ -39,19 +43,22 @@ def connect(kubeconfig: Path, context: str) -> ApiClient:
     from kubernetes.client import Configuration
     from kubernetes.config import ConfigException, new_client_from_config
 
-    if not kubeconfig.is_file():
+    if kubeconfig is not None and not kubeconfig.is_file():
         raise MldeployError(f"{kubeconfig}: no such kubeconfig", remedy="run mldeploy cluster up")
     configuration = Configuration()
     # urllib3 would try an unreachable server three times more; whoever waits here has a deadline of their own.
     configuration.retries = False
     try:
         return new_client_from_config(  # type: ignore[no-untyped-call]
-            config_file=str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            config_file=None if kubeconfig is None else str(kubeconfig),
+            context=context or None,
+            client_configuration=configuration,
+            persist_config=False,  # the user's own file is never written
         )
     except (ConfigException, OSError, ValueError) as error:
         raise MldeployError(
-            f"{kubeconfig}: context {context} cannot be used: {error}",
-            remedy=f"see kubectl --kubeconfig {kubeconfig} config get-contexts",
+            f"the kubeconfig {kubeconfig or '(KUBECONFIG or ~/.kube/config)'} cannot be used: {error}",
+            remedy='run mldeploy cluster up and eval "$(mldeploy env)", or see kubectl config get-contexts',
         ) from error
 
 
@@ -67,6 +74,13 @@ def discovery(api: ApiClient) -> Any:
     from kubernetes.client import DiscoveryV1Api
 
     return DiscoveryV1Api(api)
+
+
+def apps(api: ApiClient) -> Any:
+    """Give the API of Deployments."""
+    from kubernetes.client import AppsV1Api
+
+    return AppsV1Api(api)
 
 
 @contextmanager

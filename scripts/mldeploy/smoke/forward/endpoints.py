@@ -16,6 +16,10 @@ _CLOSE_RETRY_S = 0.05
 _GONE = 410
 
 
+class NotReadyError(MldeployError):
+    """There is nothing behind a Service now: no such Service, or no pod ready in time; says which pods, and why."""
+
+
 @dataclass(frozen=True, order=True)
 class Endpoint:
     """A ready pod behind a Service: its name, and the port inside it."""
@@ -40,7 +44,8 @@ def find_port(api: ApiClient, namespace: str, service: str, port: int) -> Servic
 
     Raises:
         ApiError: the request was refused or could not be made.
-        MldeployError: there is no such Service, or it has no such port.
+        NotReadyError: there is no such Service.
+        MldeployError: it has no such port.
     """
     try:
         with explained(f"read Service {namespace}/{service}"):
@@ -48,7 +53,7 @@ def find_port(api: ApiClient, namespace: str, service: str, port: int) -> Servic
     except ApiError as error:
         if error.status != 404:
             raise
-        raise MldeployError(
+        raise NotReadyError(
             f"there is no Service {service} in namespace {namespace}{_instead(api, namespace)}",
             remedy=f"deploy it (helmfile -e {namespace} apply), or name another one",
         ) from error

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
 from mldeploy.errors import MldeployError
 from mldeploy.smoke.forward.dial import open_tunnel
-from mldeploy.smoke.forward.endpoints import Endpoint, EndpointWatch, ServicePort, find_port
+from mldeploy.smoke.forward.endpoints import Endpoint, EndpointWatch, NotReadyError, ServicePort, find_port
 from mldeploy.smoke.forward.pump import Pump
 from mldeploy.smoke.forward.tunnel import Tunnel
 from mldeploy.smoke.kube import ApiClient, ApiError, connect
@@ -23,55 +24,61 @@ from mldeploy.smoke.pods import why_not_ready
 
 _BACKLOG = 512
 _RETRY_S = 0.25
+READY_TIMEOUT_S = 60.0
 _HOST = "127.0.0.1"
 
 
+@contextmanager
 def forward(
-    kubeconfig: Path,
+    kubeconfig: Path | None,
     context: str,
     namespace: str,
     target: str,
     port: int,
     *,
     local_port: int | Literal["auto"] = "auto",
-    ready_timeout_s: float = 60.0,
+    ready_timeout_s: float = READY_TIMEOUT_S,
     on_event: Callable[[str], None] | None = None,
-) -> Forward:
-    """Make a port-forward; used in a `with` statement, which begins and ends it.
+) -> Iterator[Forward]:
+    """Forward a local port to a Service while the block runs.
 
     Args:
-        kubeconfig: the file, and
-        context: the context in it, that name the cluster.
+        kubeconfig: the file that names the cluster; None: as kubectl finds it.
+        context: the context in it; empty: the current one.
         namespace: the Service's.
         target: `svc/NAME`.
         port: the Service's port (not the pod's).
         local_port: where to listen on 127.0.0.1; "auto" takes a free one.
         ready_timeout_s: how long to wait for a ready pod: at the beginning, and for each connection that comes
             while there is none.
-        on_event: called, in another thread, with each change in words ("pod x is gone; waiting for a ready one").
+        on_event: called, in another thread, with each change in words ("pod x is no longer ready").
 
     Raises:
-        MldeployError: the kubeconfig cannot be used, or `target` is no Service.
+        NotReadyError, ApiError, MldeployError: as `Forward.__enter__`, and where the kubeconfig cannot be used.
     """
     kind, _, name = target.partition("/")
-    if kind not in {"svc", "service", "services"} or not name:
+    if kind != "svc" or not name:
         raise MldeployError(f"{target}: not a Service", remedy="write svc/NAME")
-    return Forward(
-        connect(kubeconfig, context),
-        namespace,
-        name,
-        port,
-        local_port=0 if local_port == "auto" else local_port,
-        ready_timeout_s=ready_timeout_s,
-        on_event=on_event or (lambda _text: None),
-    )
+    api = connect(kubeconfig, context)
+    try:
+        with Forward(
+            api,
+            namespace,
+            name,
+            port,
+            local_port=0 if local_port == "auto" else local_port,
+            ready_timeout_s=ready_timeout_s,
+            on_event=on_event,
+        ) as one:
+            yield one
+    finally:
+        api.close()
 
 
 class Forward:
-    """See `forward`; entering waits for a ready pod and opens the tunnel to it.
+    """A port-forward by a client of the API; entering waits for a ready pod and opens the tunnel to it.
 
-    Attributes:
-        port: the local port, once entered.
+    Args and attributes: see `forward`; `port` is the local port once it is entered.
     """
 
     def __init__(
@@ -81,16 +88,16 @@ class Forward:
         service: str,
         service_port: int,
         *,
-        local_port: int,
-        ready_timeout_s: float,
-        on_event: Callable[[str], None],
+        local_port: int = 0,
+        ready_timeout_s: float = READY_TIMEOUT_S,
+        on_event: Callable[[str], None] | None = None,
     ) -> None:
         self._api = api
         self._namespace = namespace
         self._service = service
         self._service_port = service_port
         self._ready_timeout_s = ready_timeout_s
-        self._on_event = on_event
+        self._on_event = on_event or (lambda _text: None)
         self.port = local_port
         self._state = threading.Condition()
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -123,7 +130,8 @@ class Forward:
 
         Raises:
             ApiError: the API server refuses, or cannot be reached.
-            MldeployError: no such Service or port, the local port is taken, or no pod is ready in time (and why).
+            NotReadyError: no such Service, or no pod is ready in time, and why.
+            MldeployError: the Service has no such port, or the local one is taken.
         """
         found = find_port(self._api, self._namespace, self._service, self._service_port)
         listener = self._listen()
@@ -150,7 +158,6 @@ class Forward:
         if self._thread.ident is not None:
             self._thread.join()
         self._pump.close()
-        self._api.close()
 
     def _wait_for_tunnel(self, port: ServicePort) -> None:
         with self._state:
@@ -159,7 +166,7 @@ class Forward:
                 return
             if self._trouble is not None:
                 raise self._trouble
-        raise MldeployError(
+        raise NotReadyError(
             f"Service {port.namespace}/{port.service} has no ready pod within {self._ready_timeout_s:g} s: "
             + why_not_ready(self._api, port.namespace, port.selector)
         )
