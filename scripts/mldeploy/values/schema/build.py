@@ -56,7 +56,8 @@ def _group(path: Path, keys: Sequence[Key]) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "properties": {key.name: _group(path, key.children) if key.children else _value(path, key) for key in keys},
-        "required": [key.name for key in keys if key.default is not None],
+        # A key whose null means something is absent from helm's merged values when it is null.
+        "required": [key.name for key in keys if "null" not in key.keywords.get("type", "")],
     }
 
 

@@ -1,0 +1,78 @@
+"""Helm on this repository's charts, as fixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mldeploy import process
+from mldeploy.toolchain import tool, tool_environment
+
+ROOT = Path(__file__).parents[2]
+Manifest = dict[str, Any]
+Render = Callable[..., list[Manifest]]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def helm() -> Callable[..., process.Completed]:
+    """Run helm in the repository's root; `ok` gives the return codes that are expected."""
+    environment = tool_environment(ROOT)
+
+    def run(*arguments: str | Path, ok: tuple[int, ...] = (0,)) -> process.Completed:
+        return process.run([tool("helm"), *arguments], timeout_s=60, ok=ok, cwd=ROOT, env=environment)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def template(helm: Callable[..., process.Completed]) -> Callable[..., str]:
+    """Render a chart as release `test-<chart>` of namespace `test`, with values files and with values on top."""
+
+    def render(chart: str, *files: Path, **values: Any) -> str:
+        layers = [word for file in files for word in ("--values", str(file))]
+        sets = [word for key, value in values.items() for word in ("--set-json", f"{key}={yaml_json(value)}")]
+        words = ["template", f"test-{chart}", f"charts/{chart}", "--namespace", "test", *layers, *sets]
+        return helm(*words).stdout
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def manifests(template: Callable[..., str]) -> Render:
+    """Render a chart and give its objects."""
+
+    def render(chart: str, *files: Path, **values: Any) -> list[Manifest]:
+        return [m for m in yaml.safe_load_all(template(chart, *files, **values)) if m]
+
+    return render
+
+
+def yaml_json(value: Any) -> str:
+    import json
+
+    return json.dumps(value)
+
+
+@pytest.fixture(scope="session")
+def one() -> Callable[..., Manifest]:
+    """Pick the single object of a kind, and of a name where there are several."""
+
+    def pick(found: list[Manifest], kind: str, **metadata: str) -> Manifest:
+        fits = [m for m in found if m["kind"] == kind and _has(m["metadata"], metadata)]
+        assert len(fits) == 1, f"{len(fits)} objects of kind {kind} {metadata} among {[m['kind'] for m in found]}"
+        return fits[0]
+
+    return pick
+
+
+def _has(metadata: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(metadata.get(key) == value for key, value in wanted.items())

@@ -1,0 +1,65 @@
+"""Contradictory values stop the render with the key, the reason and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mldeploy.process import ProcessError
+
+CHARTS = Path(__file__).parents[2] / "charts"
+ELSEWHERE = {"queue.url": "rediss://queue.example.com:6380/0", "queue.bundled.enabled": False}
+SECRET = {"externalSecret.enabled": True, "externalSecret.storeRef.name": "store"}
+BUDGET = {"podDisruptionBudget.maxUnavailable": None}
+
+# chart, values, what the message says
+CASES: list[tuple[str, dict[str, Any], str]] = [
+    ("ml-api", {"autoscaling.minReplicas": 11}, "autoscaling.minReplicas: 11 is above autoscaling.maxReplicas (10); "),
+    ("ml-api", {"resources.requests.cpu": None}, "resources.requests.cpu: not set, and the HPA measures "),
+    ("ml-api", {"podDisruptionBudget.minAvailable": 1}, "podDisruptionBudget: exactly one of minAvailable and "),
+    ("ml-api", BUDGET, "podDisruptionBudget: exactly one of minAvailable and "),
+    ("ml-api", {**BUDGET, "podDisruptionBudget.minAvailable": "100%"}, "minAvailable: 100% blocks every node drain; "),
+    ("ml-api", {**BUDGET, "podDisruptionBudget.minAvailable": 2}, "minAvailable: 2 of at least 2 replicas blocks "),
+    ("ml-api", {"podDisruptionBudget.maxUnavailable": 0}, "maxUnavailable: 0 blocks every node drain; "),
+    ("ml-api", {"podDisruptionBudget.maxUnavailable": "0%"}, "maxUnavailable: 0 blocks every node drain; "),
+    ("ml-api", {"externalSecret.enabled": True}, "externalSecret.storeRef.name: not set, and "),
+    ("ml-api", SECRET, "externalSecret.data: empty, and "),
+    ("ml-batch", {"queue.url": "redis://queue"}, "queue.url: set, and queue.bundled.enabled is true"),
+    ("ml-batch", {"queue.bundled.enabled": False}, "queue.url: empty, and queue.bundled.enabled is false"),
+    (
+        "ml-batch",
+        {**SECRET, "externalSecret.data": {"redis-password": {"key": "k"}}},
+        "the bundled queue knows no pass",
+    ),
+    ("ml-batch", {**SECRET, **ELSEWHERE, "externalSecret.data": {"x": {"key": "k"}}}, "lacks redis-password"),
+    ("ml-batch", {"cronJob.enabled": True}, "autoscaling.enabled: cronJob.enabled is true, and an HPA cannot scale "),
+    (
+        "ml-batch",
+        {"cronJob.enabled": True, "autoscaling.enabled": False},
+        "podDisruptionBudget.enabled: cronJob.enabled",
+    ),
+]
+
+
+@pytest.mark.parametrize(("chart", "values", "message"), CASES, ids=[message[:40] for _, _, message in CASES])
+def test_contradiction(chart: str, values: dict[str, Any], message: str, template: Callable[..., str]) -> None:
+    with pytest.raises(ProcessError) as caught:
+        template(chart, **values)
+    assert message in caught.value.stderr
+    assert ";" in caught.value.stderr  # the remedy
+
+
+def test_every_refusal_has_a_case() -> None:
+    files = [*CHARTS.glob("*/templates/validate.yaml"), CHARTS / "ml-common" / "templates" / "_validate.tpl"]
+    assert len(files) == 3
+    refusals = sum(file.read_text("utf-8").count("{{- fail ") for file in files)
+    # Two pairs of cases reach one refusal each: neither and both of the budget's keys, 0 and 0%.
+    assert refusals == len(CASES) - 2
+
+
+@pytest.mark.parametrize("chart", ["ml-api", "ml-batch"])
+def test_fixed_replicas_need_no_cpu_request(chart: str, template: Callable[..., str]) -> None:
+    assert template(chart, **{"autoscaling.enabled": False, "resources.requests.cpu": None})
