@@ -29,7 +29,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "guard": Command(module="guard", group="Deploy", summary="refuse a kube-context that an environment does not name"),
     "smoke": Command(module="smoke", group="Deploy", summary="ask what was deployed whether it works"),
-    "forward": Command(module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"),
+    "forward": Command(
+        module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"
+    ),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"
