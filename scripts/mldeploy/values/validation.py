@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from mldeploy.values.document import Keys, Value
 
-_MESSAGE = "x-message"
-_LOOKAROUND_REMEDY = "run mldeploy schema, or correct the schema"
+_MESSAGE = "errorMessage"
+_REMEDY = "run mldeploy schema, or correct the schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SchemaError:
         details: what the keyword's violation carries (`types`, `property`, `unexpected`, `limit`, …).
         value: the violating value.
         message: the validator's own words.
-        custom: the schema's words for this key (`x-message`); empty for none.
+        custom: the schema's words for this key (`errorMessage`); empty for none.
         known: for `additionalProperties`: the keys that there are.
     """
 
@@ -50,7 +50,7 @@ class Schema:
         try:
             self.document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise MldeployError(f"{path}:1:1: not readable as JSON: {error}", remedy=_LOOKAROUND_REMEDY) from error
+            raise MldeployError(f"{path}:1:1: not readable as JSON: {error}", remedy=_REMEDY) from error
 
     @cached_property
     def _validator(self) -> jsonschema_rs.Validator:
@@ -60,7 +60,7 @@ class Schema:
             return jsonschema_rs.validator_for(self.document)
         except (ValueError, jsonschema_rs.ValidationError) as error:
             line = str(error).split("\n", 1)[0]
-            raise MldeployError(f"{self.path}:1:1: not a JSON Schema: {line}", remedy=_LOOKAROUND_REMEDY) from error
+            raise MldeployError(f"{self.path}:1:1: not a JSON Schema: {line}", remedy=_REMEDY) from error
 
     def errors(self, values: dict[str, Value]) -> tuple[SchemaError, ...]:
         """Validate merged values, as Helm does before it renders.

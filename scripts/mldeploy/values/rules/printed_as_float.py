@@ -7,6 +7,7 @@ Helm's numbers are floats, and Go prints one of a million or more with an expone
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def check(layered: Layered) -> Iterator[Problem]:
             if not isinstance(node, ScalarNode):
                 continue
             value = node.tag.value
-            if isinstance(value, bool) or not isinstance(value, int) or abs(value) < PRINTED_AS_FLOAT:
+            if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) < PRINTED_AS_FLOAT:
                 continue
             name = entry.keys[-1]
             action = _printed(layered.release.chart, name) if isinstance(name, str) else ""
@@ -47,15 +48,16 @@ def check(layered: Layered) -> Iterator[Problem]:
                     entry,
                     f"'{dotted(entry.keys)}' is printed as {_go(value)} by {action}",
                     "convert it in the template (| int64), or quote it",
-                    fix=replace_scalar(entry, f'"{value}"') if node.value == str(value) else (),
+                    fix=replace_scalar(entry, f'"{node.value}"') if node.value.isdigit() else (),
                 )
 
 
-def _go(value: int) -> str:
-    digits = str(abs(value)).rstrip("0")
-    exponent = len(str(abs(value))) - 1
-    mantissa = digits[0] + (f".{digits[1:]}" if len(digits) > 1 else "")
-    return f"{'-' if value < 0 else ''}{mantissa}e+{exponent:02d}"
+def _go(value: float) -> str:
+    """Write a number of a million or more as Go's `%v` does a float64: the shortest digits, and an exponent."""
+    digits = Decimal(repr(float(value)))
+    mantissa = "".join(map(str, digits.as_tuple().digits)).rstrip("0")
+    point = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
+    return f"{'-' if value < 0 else ''}{mantissa[0]}{point}e+{digits.adjusted():02d}"
 
 
 def _printed(chart: Path, name: str) -> str:
