@@ -32,8 +32,9 @@ def diagnose(api: ApiClient, release: Release, redact: Redactor) -> tuple[str, .
     except ApiError as error:
         return (str(error),)
     lines = [f"pod {pod.metadata.name} {state(pod)}{_restarts(pod)}" for pod in pods]
-    lines += _guarded(lambda: list(_warnings(api, release)))
+    # Where some pods are well, the others have the story to tell.
     unwell = [pod for pod in pods if state(pod) != "is ready"] or pods
+    lines += _guarded(lambda: list(_warnings(api, release, {pod.metadata.name for pod in unwell})))
     for pod in unwell:
         lines += _guarded(lambda pod=pod: list(_logs(api, pod)))
     return tuple(redact(line) for line in lines) or (f"release {release.name} has no pods",)
@@ -52,15 +53,21 @@ def _restarts(pod: Any) -> str:
     return f", restarted {count} times" if count > 1 else ", restarted once" if count else ""
 
 
-def _warnings(api: ApiClient, release: Release) -> Iterator[str]:
-    """The last warnings about objects that are called as the release is."""
+def _warnings(api: ApiClient, release: Release, pods: set[str]) -> Iterator[str]:
+    """The last warnings about some pods, and about the other objects that are called as the release is."""
     with explained(f"list events in namespace {release.namespace}"):
         events = core(api).list_namespaced_event(release.namespace, field_selector="type=Warning").items
-    about = [event for event in events if f"{event.involved_object.name}-".startswith(f"{release.name}-")]
+    about = [event for event in events if _concerns(event.involved_object, release, pods)]
     for event in sorted(about, key=_when)[-_EVENTS:]:
         what = event.involved_object
         times = f" ({event.count} times)" if (event.count or 1) > 1 else ""
         yield f"event {what.kind} {what.name}: {event.reason}: {' '.join((event.message or '').split())}{times}"
+
+
+def _concerns(what: Any, release: Release, pods: set[str]) -> bool:
+    if what.kind == "Pod":
+        return what.name in pods
+    return f"{what.name}-".startswith(f"{release.name}-")
 
 
 def _when(event: Any) -> str:

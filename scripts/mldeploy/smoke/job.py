@@ -67,11 +67,11 @@ def _wait(client: Any, key: str, deadline: float) -> bytes | None:
 def _state(client: Any, stream: str) -> str:
     """Describe the queue: how many jobs wait, and whether anybody takes them."""
     groups = client.xinfo_groups(stream)
-    waiting = f"{client.xlen(stream)} jobs in the stream"
+    waiting = f"jobs in the stream: {client.xlen(stream)}"
     if not groups:
-        return f"{waiting}, and no worker has ever been there (no consumer group)"
+        return f"{waiting}; no worker has ever been there (no consumer group)"
     workers = "; ".join(
-        f"group {group['name'].decode()}: {group['consumers']} workers, {group['pending']} jobs taken"
+        f"in group {group['name'].decode()}: workers: {group['consumers']}, jobs taken: {group['pending']}"
         for group in groups
     )
     return f"{waiting}; {workers}"

@@ -73,6 +73,10 @@ def _pending(deployment: Any) -> str:
     if (status.observed_generation or 0) < deployment.metadata.generation:
         return f"Deployment {name}: its last change has not been looked at yet"
     updated, available = status.updated_replicas or 0, status.available_replicas or 0
-    if updated >= wanted and available >= wanted:
-        return ""
-    return f"Deployment {name}: {available} of {wanted} pods are available, {updated} of them up to date"
+    old = max(0, (status.replicas or 0) - updated)
+    if updated < wanted or available < updated or old:
+        # An old pod that serves until a new one is ready counts as available, and must not pass for the new one.
+        return (
+            f"Deployment {name}: {max(0, available - old)} of {wanted} new pods are available, {old} old ones are left"
+        )
+    return ""

@@ -17,7 +17,7 @@ _LOOKS_SECRET = re.compile(
         \b [\w-]* (?: password | passwd | secret | token | api[_-]?key | credential ) [\w-]* ["']? \s* [:=] \s* ["']?
         | \b authorization ["']? \s* [:=] \s* ["']? (?: \w+ \s+ )?
         | \b bearer \s+
-        | \w+ :// [^\s:/@]* :
+        | \w+ :// [^\s:/@]* : (?= [^\s/@]* @ )
     )
     (?P<value> [^\s"',;&@]+ )
     """
