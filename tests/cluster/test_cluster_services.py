@@ -53,8 +53,12 @@ def test_a_pod_resolves_a_service_and_reaches_it(kubectl: Kubectl, demo: str) ->
             "--server",
             f"http://{host}",
         ]
+
+        def answers(words: list[str] = words) -> bool:
+            return '"major": "1"' in kubectl(*words, ok=(0, 1))
+
         # The node's rules follow a new endpoint by a moment.
-        await_true(lambda w=words: '"major": "1"' in kubectl(*w, ok=(0, 1)), f"{host} answers", timeout_s=20)
+        await_true(answers, f"{host} answers", timeout_s=20)
 
 
 def test_a_pod_reaches_the_api_server_with_its_own_account(kubectl: Kubectl, demo: str) -> None:

@@ -11,6 +11,7 @@ import yaml
 from mldeploy.cluster.layout import (
     API_PORT,
     CLUSTER_DOMAIN,
+    CONTAINERD_SOCKET,
     DNS_ADDRESS,
     NODE_POD_NETWORK,
     POD_NETWORK,
@@ -157,7 +158,7 @@ def _kubelet(cgroup_root: str) -> dict[str, Any]:
         "authorization": {"mode": "Webhook"},
         "tlsCertFile": inside("pki", "kubelet.crt"),
         "tlsPrivateKeyFile": inside("pki", "kubelet.key"),
-        "containerRuntimeEndpoint": f"unix://{inside('containerd.sock')}",
+        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": cgroup_root,
         # The host's choice, not ours: it may have cgroup v1 and swap.
@@ -236,7 +237,7 @@ disabled_plugins = [
 ]
 
 [grpc]
-  address = {quote(inside("containerd.sock"))}
+  address = {quote(CONTAINERD_SOCKET)}
 
 [plugins."io.containerd.internal.v1.opt"]
   path = {quote(inside("containerd", "opt"))}

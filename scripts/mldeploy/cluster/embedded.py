@@ -54,7 +54,13 @@ class EmbeddedCluster:
             else:
                 # A run that was killed may have left a cgroup behind.
                 machine.end(self.place)
-            node.up(node.plan(self.place, programs, whole_node=True), port, progress)
+            try:
+                node.up(node.plan(self.place, programs, whole_node=True), port, progress)
+            except OSError as error:
+                raise MldeployError(
+                    f"cluster {self.name}: {error.filename or self.place.folder}: {error.strerror}",
+                    remedy="free some space if the disk is full, then run this again",
+                ) from error
 
     def down(self, progress: Progress) -> None:
         """See `Cluster.down`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from mldeploy import process
 from mldeploy.cluster import archive
+from mldeploy.cluster.layout import CONTAINERD_SOCKET
 from mldeploy.progress import Progress
 
 _LIST_S = 20.0
@@ -14,7 +16,13 @@ _IMPORT_S = 600.0
 
 def socket_of(first: int) -> str:
     """Give containerd's socket as the host reaches it: through the first process's mounts, always a short path."""
-    return f"/proc/{first}/root/run/mldeploy/containerd.sock"
+    return f"/proc/{first}/root{CONTAINERD_SOCKET}"
+
+
+def accepts(first: int) -> bool:
+    """Tell whether containerd takes requests."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(socket_of(first)) == 0
 
 
 def present(ctr: Path, first: int) -> dict[str, str]:

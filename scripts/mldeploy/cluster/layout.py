@@ -23,6 +23,7 @@ CLUSTER_DOMAIN = "cluster.local"
 # Inside its mount namespace the cluster's folder is always here: short enough for Unix sockets (108 bytes) however
 # deep the checkout is, and the same for every cluster, so that a snapshot fits all.
 INSIDE = Path("/run/mldeploy")
+CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
 

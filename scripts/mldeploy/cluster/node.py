@@ -253,8 +253,7 @@ def _await(
 def _load_images(plan: Plan, first: int, alive: Callable[[], str]) -> None:
     """Start containerd and give it the system's images; the API server starts meanwhile."""
     supervision.start(plan.place, "containerd")
-    socket = Path(images.socket_of(first))
-    wait.until(socket.is_socket, "containerd", timeout_s=_SOCKET_S, alive=alive)
+    wait.until(lambda: images.accepts(first), "containerd", timeout_s=_SOCKET_S, alive=alive)
     if plan.images is not None:
         images.load(plan.programs / "ctr", first, plan.images.archive, Quiet())
 
@@ -266,8 +265,8 @@ def _prepared(place: Layout, key: str) -> bool:
     except OSError:
         return False
     if whole:
-        for stale in (place.services, place.node / "containerd.sock"):
-            shutil.rmtree(stale, ignore_errors=True)
+        # The supervisor's own state is of processes that have ended.
+        shutil.rmtree(place.services, ignore_errors=True)
     return whole
 
 
