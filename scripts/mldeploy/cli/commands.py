@@ -15,6 +15,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {
+    "up": Command(module="up", group="Start here", summary="from a bare machine to both services smoke-tested"),
     "cluster": Command(
         module="cluster", group="Cluster", summary="up, down, status, logs, load: a real node on this machine"
     ),

@@ -1,0 +1,48 @@
+"""`mldeploy up`: the command behind `scripts/up`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from mldeploy import paths
+from mldeploy.cli.typer_command import run_typer
+from mldeploy.errors import ExitCode
+
+_NEXT = """
+Both services answer in dev. Next:
+  eval "$(.venv/bin/mldeploy env)"              # the tools and the kubeconfig into this shell
+  kubectl get pods --namespace dev
+  helmfile --selector service=ml-api apply      # the daily command: nothing to change now
+  mldeploy forward dev ml-api                   # then: curl the printed address /readyz
+  mldeploy cluster down                         # leaves nothing behind
+"""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def up() -> ExitCode:
+    """From a bare machine to both services answering on a real Kubernetes node.
+
+    Installs what is missing (distribution packages, tools, images), starts the embedded cluster, applies dev
+    and smoke-tests it. A second run takes seconds and changes nothing; after an interruption the same command goes on.
+
+    Example: scripts/up
+    """
+    from mldeploy.report.checks import as_text
+    from mldeploy.report.progress import ConsoleProgress
+    from mldeploy.up.sequence import up as bring_up
+
+    outcome = bring_up(paths.checkout(), ConsoleProgress(paths.cache() / "durations.json"))
+    typer.echo(as_text(outcome.checks))
+    if not all(check.outcome == "passed" for check in outcome.checks):
+        return ExitCode.FINDINGS
+    typer.echo(_NEXT.strip("\n") if outcome.applied else f"Nothing to change.\n{_NEXT}".rstrip("\n"))
+    return ExitCode.CLEAN
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command on the words after its name."""
+    return run_typer(app, "up", argv)
