@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,14 @@ def helm() -> Callable[..., process.Completed]:
 def template(helm: Callable[..., process.Completed]) -> Callable[..., str]:
     """Render a chart as release `test-<chart>` of namespace `test`, with values files and with values on top."""
 
+    @cache
+    def rendered(words: tuple[str, ...]) -> str:
+        return helm(*words).stdout
+
     def render(chart: str, *files: Path, **values: Any) -> str:
         layers = [word for file in files for word in ("--values", str(file))]
-        sets = [word for key, value in values.items() for word in ("--set-json", f"{key}={yaml_json(value)}")]
-        words = ["template", f"test-{chart}", f"charts/{chart}", "--namespace", "test", *layers, *sets]
-        return helm(*words).stdout
+        sets = [word for key, value in values.items() for word in ("--set-json", f"{key}={json.dumps(value)}")]
+        return rendered(("template", f"test-{chart}", f"charts/{chart}", "--namespace", "test", *layers, *sets))
 
     return render
 
@@ -54,12 +59,6 @@ def manifests(template: Callable[..., str]) -> Render:
         return [m for m in yaml.safe_load_all(template(chart, *files, **values)) if m]
 
     return render
-
-
-def yaml_json(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
 
 
 @pytest.fixture(scope="session")

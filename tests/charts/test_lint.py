@@ -15,22 +15,31 @@ CHARTS = ("ml-api", "ml-batch")
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_helm_lint_strict(chart: str, helm: Callable[..., process.Completed], root: Path) -> None:
-    fixtures = sorted((root / "charts" / chart / "ci").glob("*-values.yaml"))
-    assert fixtures
-    for fixture in fixtures:
-        done = helm("lint", "--strict", f"charts/{chart}", "--values", fixture)
-        assert "1 chart(s) linted, 0 chart(s) failed" in done.stdout
+def test_helm_lint_strict(chart: str, helm: Callable[..., process.Completed]) -> None:
+    assert "1 chart(s) linted, 0 chart(s) failed" in helm("lint", "--strict", f"charts/{chart}").stdout
 
 
 def test_ct_lint(root: Path) -> None:
+    """`helm lint --strict` with every fixture, and Chart.yaml against chart-testing's schema."""
     done = process.run(
         [tool("ct"), "lint", "--all", "--config", "ct.yaml"], timeout_s=120, cwd=root, env=tool_environment(root)
     )
     assert "All charts linted successfully" in done.stdout
     for chart in CHARTS:
         fixtures = list((root / "charts" / chart / "ci").glob("*-values.yaml"))
+        assert fixtures
         assert all(str(fixture.relative_to(root)) in done.stdout for fixture in fixtures)
+
+
+def test_yaml_is_tidy(root: Path) -> None:
+    charts = [path for name in ("Chart.yaml", "values.yaml", "ci/*.yaml") for path in root.glob(f"charts/*/{name}")]
+    assert len(charts) > 2 * len(CHARTS)
+    places = [root / "values", root / "deployments", root / "helmfile.yaml", *charts]
+    process.run(
+        ["yamllint", "--strict", "-c", root / ".ct" / "lintconf.yaml", *places],
+        timeout_s=60,
+        env=tool_environment(root),
+    )
 
 
 @pytest.mark.parametrize("chart", CHARTS)
