@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mldeploy.values.document import Value
 
 _MERGE = "<<"
+_ZEROS = {"0": "-0", "-0": "0"}  # equal as float keys of a Go map, which keeps the one that was set last
 
 
 class ConstructError(ValueError):
@@ -149,6 +150,8 @@ def _gather(node: MappingNode, entries: dict[str, tuple[ScalarNode, Node]], type
                 f"'{name}' is set twice, once as a {types[name]} and once as a {kind}; Helm keeps one at random",
                 "keep one of them, quoted",
             )
+        if kind == "float" and types.get(_ZEROS.get(name, "")) == "float":
+            entries.pop(_ZEROS[name], None)
         entries[name] = (key_node, child)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _DIRECTIVE = re.compile(r"\A(?:[ \t]*(?:#[^\n]*)?\n)*%")
 # Go-yaml v2 takes these indicators for a part of the tag; libyaml ends the tag before them.
 _LONG_TAG = re.compile(r"(?:&\S+\s+)?!\S*[,\[\]]")
+_SLASH = re.compile(r"(?<!\\)(?:\\\\)*\\/")
 _BANG = re.compile(r"(?:&\S+\s+)?!(?=\s)")
 
 
@@ -49,7 +50,7 @@ def settle(root: Node | None, text: str) -> None:
     Raises:
         StrictError: a scalar that is not of its tag's type, or a `?` inside brackets.
     """
-    if root is None or not ("!" in text or "?" in text):
+    if root is None or not ("!" in text or "?" in text or "\\/" in text):
         return
     for node, in_flow in _nodes(root):
         if _LONG_TAG.match(text, node.start_mark.index):
@@ -61,6 +62,8 @@ def settle(root: Node | None, text: str) -> None:
 def _settle_scalar(node: ScalarNode, text: str, *, in_flow: bool) -> None:
     if in_flow and not node.style and "?" in node.value:
         raise StrictError(node.start_mark, "Helm takes a '?' inside [ ] or { } for an indicator", "quote the value")
+    if node.style == '"' and _SLASH.search(text, node.start_mark.index, node.end_mark.index):
+        raise StrictError(node.start_mark, "Helm knows no escape '\\/'", "write '/' without the backslash")
     tag: Resolved | str = node.tag
     if isinstance(tag, str):
         try:
