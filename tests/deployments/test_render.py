@@ -15,7 +15,7 @@ from mldeploy.render import Rendered, Selector, environments, list_releases, par
 from mldeploy.toolchain import tool, tool_environment
 
 if TYPE_CHECKING:
-    from conftest import Scratch
+    from tests.deployments.scratch import Scratch
 
 ROOT = Path(__file__).parents[2]
 EVERY_FEATURE = """
@@ -107,7 +107,7 @@ def small_checkout(root: Path) -> Path:
 
 
 def by_helmfile(root: Path, *arguments: str) -> str:
-    argv = [tool("helmfile"), "--quiet", *arguments]
+    argv: list[str | Path] = [tool("helmfile"), "--quiet", *arguments]
     return process.run(argv, timeout_s=120, cwd=root, env=tool_environment(root)).stdout
 
 

@@ -120,9 +120,9 @@ def _chart(before: tuple[Values, Release], after: tuple[Values, Release]) -> Ite
             values, path = (before[0], old_path) if gone else (after[0], new_path)
             if Path(name).name == "values.yaml" and "/" not in name:
                 continue  # its keys are among the values
-            folder = path.resolve()
-            root = values.root.resolve()
-            shown = (folder / name).relative_to(root) if folder.is_relative_to(root) else Path(name)
+            # ml-common is a link below each chart that uses it: the file itself is named.
+            file, root = (path / name).resolve(), values.root.resolve()
+            shown = file.relative_to(root) if file.is_relative_to(root) else Path(name)
             yield Reason(shown, 0, "the chart's file", "base" if gone else "head")
 
 

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import tempfile
+import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ _FORMAT = 1
 # Stands for the checkout's folder in cached answers, which checkouts with equal files share.
 _ROOT = "@checkout@"
 _TIMEOUT_S = 120.0
+_VERIFYING = threading.Lock()
 # Template functions whose result is not decided by the state files: a state that calls one is built every time.
 _OUTSIDE = re.compile(
     r"\{\{(?:(?!\}\}).)*\b(?:env|requiredEnv|expandenv|exec|envExec|execWithoutFiles?|readFile|readDir|readDirEntries|isFile"
@@ -36,7 +39,18 @@ def helmfile(root: Path, arguments: list[str]) -> str:
         MldeployError: a tool is not installed.
     """
     argv: list[str | Path] = [tool("helmfile"), "--quiet", "--no-color", *arguments]
-    return process.run(argv, timeout_s=_TIMEOUT_S, cwd=root, env=tool_environment(root)).stdout
+    return process.run(argv, timeout_s=_TIMEOUT_S, cwd=root, env=_environment(root)).stdout
+
+
+def _environment(root: Path) -> dict[str, str]:
+    # Several threads start helmfile at once: one of them verifies the tools.
+    with _VERIFYING:
+        return _verified_environment(root, paths.cache())
+
+
+@cache
+def _verified_environment(root: Path, _tools: Path) -> dict[str, str]:
+    return tool_environment(root)
 
 
 def state(root: Path, file: Path, environment: str) -> list[dict[str, Any]]:

@@ -24,7 +24,9 @@ from mldeploy.plan.quantity import cores, size
 from mldeploy.report.escape import visible
 
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*")
+_CHECKSUM = re.compile(r"[0-9a-f]{40,}")
 _LONGEST = 160
+_DIGITS = 10
 _DIFF_LINES = 20
 _CONTEXT_LINES = 1
 
@@ -49,8 +51,9 @@ def dotted(path: Path_) -> str:
 
 def shown(value: Any) -> str:
     """Write a value on one line, cut where it is long."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = one_line(json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text)
+    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
+        return f"{value[:_DIGITS]}…"
+    text = one_line(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text)} characters)"
 
 
