@@ -78,17 +78,11 @@ def connect(settings: QueueSettings) -> redis.Redis:
     if settings.redis_password_file or settings.redis_password:
         options.pop("password", None)
         options["credential_provider"] = _Password(options.pop("username", None), settings)
-    pool = redis.ConnectionPool(
-        **{
-            "socket_timeout": _SOCKET_TIMEOUT_S,
-            "socket_connect_timeout": _CONNECT_TIMEOUT_S,
-            "socket_keepalive": True,
-            "retry": Retry(NoBackoff(), 0),
-            # The answers' shapes below are this protocol's.
-            "protocol": 2,
-            **options,
-        }
-    )
+    # The answers' shapes below are this protocol's.
+    common = {"socket_timeout": _SOCKET_TIMEOUT_S, "retry": Retry(NoBackoff(), 0), "protocol": 2}
+    if "path" not in options:
+        common |= {"socket_connect_timeout": _CONNECT_TIMEOUT_S, "socket_keepalive": True}
+    pool = redis.ConnectionPool(**{**common, **options})
     return redis.Redis(connection_pool=pool)
 
 

@@ -98,7 +98,7 @@ _SERVICE = Recipe(
 )
 _REDIS = Recipe(
     name="redis",
-    folder="service/redis",
+    folder="service/redis-server",
     inputs=("Dockerfile",),
     base=Base(
         packages=("redis-server", "ca-certificates"),
