@@ -64,13 +64,7 @@ def up(root: Path, progress: Progress) -> Outcome:
 def _apply(root: Path, kubeconfig: Path, context: str, progress: Progress) -> bool:
     """Apply dev with helmfile; say whether anything changed."""
     environment = {**tool_environment(root), "KUBECONFIG": str(kubeconfig)}
-    helmfile = [
-        tool("helmfile"),
-        "--file",
-        root / "deployments" / ENVIRONMENT / "helmfile.yaml",
-        "--kube-context",
-        context,
-    ]
+    file = root / "deployments" / ENVIRONMENT / "helmfile.yaml"
     with progress.step(f"Deploying both services to {ENVIRONMENT} (helmfile apply)", key="up.apply"):
         try:
             done = run(
