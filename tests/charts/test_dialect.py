@@ -8,11 +8,9 @@ says what `helm template` says is tested here, too. A million mutated inputs:
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import random
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mldeploy import process
-from mldeploy.toolchain import tool
 from mldeploy.values.document import ReadError
 from mldeploy.values.reader import parse
+from tests.charts.dialect import Dialect, same
 
 SECONDS_FOR_ONE = 0.2
 
@@ -80,45 +78,11 @@ SHAPES = (
 BYTES = (b"a: \xff\n", b"a: \xe9\n", b"a: \xc3\n", b"a: \xed\xa0\x80\n", b"a: \xf5\x80\x80\x80\n", "a: 1\n".encode("utf-16"), "a: 1\n".encode("utf-16-be"), b"\xff\xfea\x00:\x00 \x001\x00\n\x00", b"\xef\xbb\xbf\xef\xbb\xbfa: 1\n")  # fmt: skip
 
 
-class Dialect:
-    """Helm's reader, asked over a pipe."""
-
-    def __init__(self) -> None:
-        self._child = process.start([tool("mldeploy-dialect")], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def read(self, *texts: bytes) -> dict[str, Any]:
-        assert self._child.stdin is not None
-        assert self._child.stdout is not None
-        self._child.stdin.write(json.dumps([base64.b64encode(text).decode() for text in texts]) + "\n")
-        self._child.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._child.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        process.terminate(self._child)
-        for pipe in (self._child.stdin, self._child.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
 @pytest.fixture(scope="module")
 def dialect() -> Iterator[Dialect]:
     program = Dialect()
     yield program
     program.close()
-
-
-def same(ours: object, theirs: object) -> bool:
-    """Compare values and types, as JSON has them: numbers are float64."""
-    if isinstance(ours, bool) or isinstance(theirs, bool):
-        return ours is theirs
-    if isinstance(ours, int | float) and isinstance(theirs, int | float):
-        return float(ours) == float(theirs)
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in ours)
-    if isinstance(ours, list) and isinstance(theirs, list):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    return type(ours) is type(theirs) and ours == theirs
 
 
 def verdict(dialect: Dialect, data: bytes) -> str:
