@@ -69,13 +69,6 @@ def core(api: ApiClient) -> Any:
     return CoreV1Api(api)
 
 
-def discovery(api: ApiClient) -> Any:
-    """Give the API of EndpointSlices."""
-    from kubernetes.client import DiscoveryV1Api
-
-    return DiscoveryV1Api(api)
-
-
 def apps(api: ApiClient) -> Any:
     """Give the API of Deployments."""
     from kubernetes.client import AppsV1Api

@@ -13,10 +13,8 @@ def why_not_ready(api: ApiClient, namespace: str, selector: str) -> str:
     Args:
         api: the cluster.
         namespace: the Service's.
-        selector: the Service's, as `name=value,...`; empty for a Service that selects nothing.
+        selector: the Service's, as `name=value,...`.
     """
-    if not selector:
-        return "it selects no pods"
     try:
         with explained(f"list pods in namespace {namespace}"):
             pods = core(api).list_namespaced_pod(namespace, label_selector=selector).items

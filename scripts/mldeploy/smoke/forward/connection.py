@@ -49,6 +49,7 @@ class Connection:
         client_done: the client has sent all that it will.
         server_done: the pod has sent all that it will: what the client still sends is read, and goes nowhere.
         error: what the server wrote to the error stream.
+        judged: the error stream has ended, so `error` is all that there is to say.
         expires: when, on the monotonic clock, a wait ends: for a tunnel, or for the client to close its end too.
         unsent: how many bytes wait until the client takes them.
     """
@@ -60,6 +61,7 @@ class Connection:
     client_done: bool = False
     server_done: bool = False
     error: str = ""
+    judged: bool = False
     expires: float = 0.0
     unsent: int = 0
     _pieces: deque[bytes] = field(default_factory=deque)

@@ -1,14 +1,18 @@
-"""Which pods are behind a Service's port, followed by a watch of its EndpointSlices."""
+"""Which ready pods a Service selects, followed by a watch of those pods.
+
+Pods and not EndpointSlices: a slice follows a pod's readiness with a delay, seconds at times, and a pod's deletion too
+(docs/decisions/0041-watch-pods.md). kubectl port-forward looks at pods as well.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mldeploy.errors import MldeployError
-from mldeploy.smoke.kube import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ApiClient, ApiError, core, discovery, explained
+from mldeploy.smoke.kube import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ApiClient, ApiError, core, explained
 
 _WATCH_S = 300  # the server ends a watch after this long, and it is begun again
 _RETRY_S = 0.25
@@ -30,13 +34,18 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ServicePort:
-    """A port of a Service, as its EndpointSlices know it: by name ("" where the Service has one port without)."""
+    """A port of a Service.
+
+    Attributes:
+        namespace, service: which Service.
+        selector: labels of its pods, as `name=value,...`.
+        target: the port inside the pods: a number, or the name that containers give it.
+    """
 
     namespace: str
     service: str
-    number: int
-    name: str
     selector: str
+    target: int | str
 
 
 def find_port(api: ApiClient, namespace: str, service: str, port: int) -> ServicePort:
@@ -57,12 +66,14 @@ def find_port(api: ApiClient, namespace: str, service: str, port: int) -> Servic
             f"there is no Service {service} in namespace {namespace}{_instead(api, namespace)}",
             remedy=f"deploy it (helmfile -e {namespace} apply), or name another one",
         ) from error
+    labels = found.spec.selector or {}
+    if not labels:
+        raise MldeployError(f"Service {namespace}/{service} selects no pods, so there is nothing to forward to")
+    selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
     ports = found.spec.ports or []
     for one in ports:
         if one.port == port:
-            labels = found.spec.selector or {}
-            selector = ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
-            return ServicePort(namespace, service, port, one.name or "", selector)
+            return ServicePort(namespace, service, selector, one.target_port or port)
     known = ", ".join(f"{one.port} ({one.name})" if one.name else str(one.port) for one in ports) or "none"
     raise MldeployError(f"Service {namespace}/{service} has no port {port}; its ports: {known}")
 
@@ -73,20 +84,27 @@ def _instead(api: ApiClient, namespace: str) -> str:
     return f" (there are: {', '.join(sorted(names))})" if names else " (there are none)"
 
 
-def ready(slices: Iterable[Any], name: str) -> tuple[Endpoint, ...]:
-    """Give the ready pods of EndpointSlices that serve the port called `name`, in order of name."""
+def ready(pods: Iterable[Any], target: int | str) -> tuple[Endpoint, ...]:
+    """Give the ready pods that are not being deleted and have the port, in order of name.
+
+    Args:
+        pods: as the API describes them.
+        target: the port inside: a number, or the name that a container gives it.
+    """
     found = set()
-    for one in slices:
-        number = next((port.port for port in one.ports or [] if (port.name or "") == name), None)
-        if number is None:
-            continue
-        for endpoint in one.endpoints or []:
-            target = endpoint.target_ref
-            # No condition at all is defined as ready.
-            is_ready = endpoint.conditions is None or endpoint.conditions.ready is not False
-            if is_ready and target is not None and target.kind == "Pod":
-                found.add(Endpoint(target.name, number))
+    for pod in pods:
+        is_ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions or [])
+        number = _port(pod, target)
+        if is_ready and number is not None and pod.metadata.deletion_timestamp is None:
+            found.add(Endpoint(pod.metadata.name, number))
     return tuple(sorted(found))
+
+
+def _port(pod: Any, target: int | str) -> int | None:
+    if isinstance(target, int):
+        return target
+    named = (port for container in pod.spec.containers for port in container.ports or [] if port.name == target)
+    return next((port.container_port for port in named), None)
 
 
 class EndpointWatch:
@@ -132,7 +150,7 @@ class EndpointWatch:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                with explained(f"watch the endpoints of Service {self._port.namespace}/{self._port.service}"):
+                with explained(f"watch the pods of Service {self._port.namespace}/{self._port.service}"):
                     self._follow()
             except ApiError as error:
                 if error.status == _GONE:
@@ -144,11 +162,11 @@ class EndpointWatch:
     def _follow(self) -> None:
         from kubernetes.watch import Watch
 
-        verb = discovery(self._api).list_namespaced_endpoint_slice
-        which = {"label_selector": f"kubernetes.io/service-name={self._port.service}"}
+        verb = core(self._api).list_namespaced_pod
+        which = {"label_selector": self._port.selector}
         listed = verb(self._port.namespace, **which, _request_timeout=(CONNECT_TIMEOUT_S, READ_TIMEOUT_S))
-        slices = {one.metadata.name: one for one in listed.items}
-        self._tell(slices)
+        pods = {one.metadata.name: one for one in listed.items}
+        self._tell(pods)
         self._watch = Watch()  # type: ignore[no-untyped-call]
         for event in self._watch.stream(
             verb,
@@ -162,13 +180,13 @@ class EndpointWatch:
                 return
             name = event["object"].metadata.name
             if event["type"] == "DELETED":
-                slices.pop(name, None)
+                pods.pop(name, None)
             else:
-                slices[name] = event["object"]
-            self._tell(slices)
+                pods[name] = event["object"]
+            self._tell(pods)
 
-    def _tell(self, slices: dict[str, Any]) -> None:
-        now = ready(slices.values(), self._port.name)
+    def _tell(self, pods: Mapping[str, Any]) -> None:
+        now = ready(pods.values(), self._port.target)
         if now != self._told:
             self._told = now
             self._on_change(now)

@@ -196,20 +196,28 @@ class Pump:
                     lane.connections[stream].accepted = True
                     self._read(lane.connections[stream])
                 case spdy.Reset(stream) if stream in lane.connections:
-                    connection = lane.connections[stream]
-                    self._fail(connection, connection.error or "reset by the server")
+                    self._fail(lane.connections[stream])
+                case spdy.Reset(stream) if stream + 2 in lane.connections:
+                    self._judge(lane.connections[stream + 2])
                 case spdy.Ping(number) if number % 2 == 0:
                     lane.tunnel.answer(number)
                 case spdy.Ping(number) if number == lane.unanswered:
                     lane.unanswered = None
                 case spdy.GoAway():
                     raise TunnelLostError("the node ends its streams")
+        self._serve()
+
+    def _serve(self) -> None:
         while self._fed:
             self._write(self._fed.pop())
 
     def _lose(self, lane: Lane, how: str) -> None:
         for connection in list(lane.connections.values()):
-            self._fail(connection, f"tunnel lost: {how}")
+            if connection.server_done:
+                self._settle(connection)
+            else:
+                self._fail(connection, f"the tunnel to pod {lane.tunnel.pod} was lost: {how}")
+        self._serve()
         self._drop(lane)
         self._on_lost(lane.tunnel, how)
 
@@ -272,21 +280,33 @@ class Pump:
 
     def _on_data(self, lane: Lane, frame: spdy.Data) -> None:
         connection = lane.connections.get(frame.stream)
-        if connection is None:
-            failing = lane.connections.get(frame.stream + 2)
-            if failing is not None:
-                failing.error += frame.payload.decode("utf-8", "replace")
-            return
-        if frame.payload:
-            connection.deliver(frame.payload)
-        if frame.fin and connection.error:
-            self._fail(connection, connection.error)
-            return
-        if frame.fin:
-            connection.server_done = True
-            connection.expires = math.inf
-            self._leave(connection)
-            self._lingering.add(connection)
+        if connection is not None:
+            if frame.payload:
+                connection.deliver(frame.payload)
+                self._fed.add(connection)
+            if frame.fin:
+                connection.server_done = True
+                # The error stream ends after this one, and says whether this was the regular end.
+                if connection.judged:
+                    self._settle(connection)
+        elif frame.stream + 2 in lane.connections:
+            connection = lane.connections[frame.stream + 2]
+            connection.error += frame.payload.decode("utf-8", "replace")
+            if frame.fin:
+                self._judge(connection)
+
+    def _judge(self, connection: Connection) -> None:
+        connection.judged = True
+        if connection.error:
+            self._fail(connection)
+        elif connection.server_done:
+            self._settle(connection)
+
+    def _settle(self, connection: Connection) -> None:
+        """Let go of the tunnel: all that is left is to give the client what it has not taken yet."""
+        self._leave(connection)
+        connection.expires = math.inf
+        self._lingering.add(connection)
         self._fed.add(connection)
 
     def _write(self, connection: Connection) -> None:
@@ -324,7 +344,9 @@ class Pump:
         self._want(connection, 0, self._woken)
         connection.sock.close()
 
-    def _fail(self, connection: Connection, why: str) -> None:
+    def _fail(self, connection: Connection, why: str = "") -> None:
+        if connection.lane is not None and not why:
+            why = _in_words(connection.lane.tunnel, connection.error)
         self._on_failure(why)
         self._fed.discard(connection)
         self._leave(connection)
@@ -337,3 +359,9 @@ class Pump:
             self._fail(self._waiting.popleft(), f"no ready pod within {self._hold_s:g} s")
         for connection in [one for one in self._lingering if one.expires <= now]:
             self._end(connection)
+
+
+def _in_words(tunnel: Tunnel, error: str) -> str:
+    if "connection refused" in error:
+        return f"nothing listens on port {tunnel.port} in pod {tunnel.pod} (connection refused)"
+    return f"pod {tunnel.pod}: {' '.join(error.split()) or 'the connection was reset'}"
