@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,73 +13,16 @@ from mldeploy.cli.main import main
 from mldeploy.errors import MldeployError
 from mldeploy.github import Api, last_successful_commit, post_comment
 from mldeploy.github.comment import MARKER
+from tests.fixtures.github_api import GitHub, serve
 
 COMMIT = "a" * 40
 REPOSITORY = "acme/models"
 
 
-@dataclass
-class GitHub:
-    """A repository with pull requests, comments and deployments, as far as the commands ask for them."""
-
-    url: str = ""
-    pulls: list[dict[str, Any]] = field(default_factory=list)
-    comments: list[dict[str, Any]] = field(default_factory=list)
-    deployments: list[dict[str, Any]] = field(default_factory=list)
-    asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
-    authorization: set[str] = field(default_factory=set)
-    failure: tuple[int, bytes, dict[str, str]] | None = None
-
-    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Any:
-        self.asked.append((method, path, query))
-        if path == "/graphql":
-            assert body["variables"] == {"owner": "acme", "name": "models", "environment": "prod"}
-            return {"data": {"repository": {"deployments": {"nodes": self.deployments}}}}
-        if method == "GET":
-            items = self.pulls if path.endswith("/pulls") else self.comments
-            size, page = int(query["per_page"][0]), int(query["page"][0])
-            return items[size * (page - 1) : size * page]
-        if method == "POST":
-            self.comments.append({"id": 1000 + len(self.comments), "user": {"login": "github-actions[bot]"}, **body})
-            return self.comments[-1]
-        comment = next(item for item in self.comments if path.endswith(f"/issues/comments/{item['id']}"))
-        comment.update(body)
-        return comment
-
-
 @pytest.fixture
 def github() -> Iterator[GitHub]:
-    state = GitHub()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do(self) -> None:
-            state.authorization.add(self.headers["Authorization"])
-            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if state.failure:
-                status, answer, headers = state.failure
-            else:
-                parts = urlsplit(self.path)
-                found = state.answer(self.command, parts.path, parse_qs(parts.query), json.loads(raw or "null"))
-                status, answer, headers = 200, json.dumps(found).encode(), {}
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(answer))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = do_PATCH = do  # noqa: N815 - the names that http.server looks for
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve() as server:
+        yield server
 
 
 def api(github: GitHub) -> Api:
@@ -204,14 +143,14 @@ def test_refusals_are_told_without_the_token(
 
 def test_the_commit_of_the_last_success(github: GitHub, tmp_path: Path) -> None:
     assert last_successful_commit(api(github), "prod") is None
-    github.deployments = [
+    github.deployments["prod"] = [
         {"commitOid": "c" * 40, "latestStatus": None},
         {"commitOid": "b" * 40, "latestStatus": {"state": "FAILURE"}},
         {"commitOid": COMMIT, "latestStatus": {"state": "SUCCESS"}},
         {"commitOid": "d" * 40, "latestStatus": {"state": "INACTIVE"}},
     ]
     assert last_successful_commit(api(github), "prod") == COMMIT
-    github.deployments = [{"commitOid": "--upload-pack=x", "latestStatus": {"state": "SUCCESS"}}]
+    github.deployments["prod"] = [{"commitOid": "--upload-pack=x", "latestStatus": {"state": "SUCCESS"}}]
     with pytest.raises(MldeployError, match="as a commit"):
         last_successful_commit(api(github), "prod")
 
@@ -240,7 +179,7 @@ def test_the_command(
     github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     github.pulls = [pull(7)]
-    github.deployments = [{"commitOid": COMMIT, "latestStatus": {"state": "SUCCESS"}}]
+    github.deployments["prod"] = [{"commitOid": COMMIT, "latestStatus": {"state": "SUCCESS"}}]
     monkeypatch.delenv("GITHUB_EVENT_PATH", raising=False)
     assert main(["github", "comment", str(plan(tmp_path))]) == 2
     for name, value in {
