@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.image import builder
 from mldeploy.image.recipes import RECIPES, Recipe, input_files, recipe
 from mldeploy.image.reference import content_hash, reference
+from mldeploy.image.scratch import scratch_folder
 from mldeploy.image.wheels import fetch
 from mldeploy.process import ProcessError
 from mldeploy.progress import Progress
@@ -53,7 +55,7 @@ def build(root: Path, name: str, progress: Progress) -> BuiltImage:
     target = _folder() / f"{name}-{content_hash(root, wanted)}.oci.tar"
     found = _cached(target, reference(root, name))
     if found is None:
-        with _locked(target.with_suffix(".lock"), progress):
+        with _locked(_folder() / f"{name}.lock", progress):
             # Whoever held the lock may have built it meanwhile.
             found = _cached(target, reference(root, name)) or _build(root, wanted, target, progress)
     return found
@@ -101,7 +103,7 @@ def _build(root: Path, wanted: Recipe, target: Path, progress: Progress) -> Buil
             remedy="free some space, or set XDG_CACHE_HOME to a folder on a larger disk",
         )
     name = reference(root, wanted.name)
-    with builder.scratch_folder(target.parent, wanted.name) as scratch:
+    with scratch_folder(target.parent) as scratch:
         chosen = builder.find(scratch)
         base = chosen.base(wanted.base, progress)
         context = _context(root, wanted, scratch / "context", progress)
@@ -113,7 +115,18 @@ def _build(root: Path, wanted: Recipe, target: Path, progress: Progress) -> Buil
                 raise MldeployError(
                     f"image {wanted.name} could not be built: {error}", remedy=_remedy(error)
                 ) from error
-        return _keep(partial, target, name, digest)
+        built = _keep(partial, target, name, digest)
+    _forget_old(wanted.name, target)
+    return built
+
+
+def _forget_old(name: str, newest: Path) -> None:
+    """Remove archives of earlier inputs, but for the last one: going back and forth between two branches is usual."""
+    tags = re.compile(rf"{re.escape(name)}-[0-9a-f]{{12}}\.oci\.tar")
+    earlier = [path for path in newest.parent.iterdir() if tags.fullmatch(path.name) and path != newest]
+    for path in sorted(earlier, key=lambda found: found.stat().st_mtime)[:-1]:
+        path.with_suffix(".json").unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _context(root: Path, wanted: Recipe, context: Path, progress: Progress) -> Path:

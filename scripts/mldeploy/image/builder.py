@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -159,15 +158,3 @@ def _steps(dockerfile: Path, step: Step) -> Callable[[str], None]:
             step.update((match[1] or match[2])[:70], done=min(0.94, done / total))
 
     return on_line
-
-
-@contextmanager
-def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give an empty folder that is gone afterwards; one that a killed run left is removed first."""
-    folder = parent / f"work-{name}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from mldeploy import paths
 from mldeploy.errors import MldeployError
 from mldeploy.image import builder
 from mldeploy.image.build import build
+from mldeploy.image.scratch import scratch_folder
 from mldeploy.process import ProcessError
 from mldeploy.progress import Progress
 
@@ -78,7 +79,7 @@ def push(root: Path, name: str, destination: Destination, auth_file: Path | None
     image = build(root, name, progress)
     target = f"{destination.repository}:{image.reference.rpartition(':')[2]}"
     folder = paths.cache() / "images"
-    with builder.scratch_folder(folder, f"push-{os.getpid()}") as scratch:
+    with scratch_folder(folder) as scratch:
         auth = scratch / "auth.json"
         auth.touch(mode=0o600)
         auth.write_text(_credentials(destination, auth_file), "utf-8")
