@@ -16,7 +16,7 @@ from mldeploy.values.reader import merge, parse
 from tests.charts.dialect import Dialect, same
 
 _KEYS = st.sampled_from(["a", "b", "c", "global"])
-_LEAVES = st.sampled_from([None, 1, "x", [1], [], {}])
+_LEAVES: st.SearchStrategy[Any] = st.sampled_from([None, 1, "x", [1], [], {}])
 _LAYER = st.recursive(
     st.dictionaries(_KEYS, _LEAVES, max_size=3),
     lambda inner: st.dictionaries(_KEYS, inner | _LEAVES, max_size=3),

@@ -11,6 +11,7 @@ from mldeploy.values.rules import (
     environment_order,
     floating_tag,
     hpa_bounds,
+    invariant,
     lost_digits,
     merge_order,
     network_isolation,
@@ -42,7 +43,7 @@ RELEASE = (
     schema,
     unknown_key,
 )
-CHECKOUT = (environment_order, orphan_file, repeats_default, schema_pattern)
+CHECKOUT = (environment_order, invariant, orphan_file, repeats_default, schema_pattern)
 
 DOCUMENTATION: dict[str, str] = {
     **{rule.ID: (rule.__doc__ or "").strip() for rule in (*FILE, *RELEASE, *CHECKOUT)},
