@@ -111,7 +111,7 @@ def build(job: Job, running: Running, progress: Progress) -> None:
 
 def _title(job: Job) -> str:
     first, *others = job.wanted
-    return f"{first.label} and {len(others)} more programs of module {job.module}" if others else first.label
+    return f"{first.label} (and {len(others)} more of its module)" if others else first.label
 
 
 @dataclass(frozen=True)

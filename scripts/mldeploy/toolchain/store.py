@@ -163,6 +163,8 @@ def _verify(folder: Path, manifest: Manifest, *, thorough: bool) -> None:
             raise DamagedError(
                 f"{path}: is not what was installed: SHA-256 is {actual}, the manifest says {expected}", remedy=_REMEDY
             )
+    if not os.access(folder / manifest.program, os.X_OK):
+        raise DamagedError(f"{folder / manifest.program}: may not be executed", remedy=_REMEDY)
     expected_names = {name for name in manifest.files if not name.startswith("/")}
     if extra := _names(folder) - expected_names - {_MANIFEST, _VERIFIED}:
         raise DamagedError(f"{folder / min(extra)}: does not belong to {manifest.name}", remedy=_REMEDY)
