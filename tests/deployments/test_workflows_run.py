@@ -1,7 +1,7 @@
 """The pull request's jobs run for real: act takes their steps, one by one, in a scratch clone, offline.
 
-What only GitHub has (caches, artefacts, code scanning) is stood in for by actions that this test writes. The cache
-"has" `.venv`, so that nothing is downloaded; every command that a `run:` names is the real thing.
+What only GitHub has (caches, artefacts, code scanning) is stood in for by actions that this test writes. Python comes
+with `.venv`, so that nothing is downloaded; every command that a `run:` names is the real thing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ import pytest
 from mldeploy.github.text import harmless
 from mldeploy.process import Completed, run
 from mldeploy.toolchain import tool
+from tests.fixtures.github_api import GitHub, serve
 
 ROOT = Path(__file__).parents[2]
-WORKFLOW = Path(".github/workflows/pull-request.yaml")
-TIMEOUT_S = 300.0
+WORKFLOWS = Path(".github/workflows")
+TIMEOUT_S = 120.0
 STAND_INS = {
     # act does a checkout by itself.
     "actions/checkout": ("", "exit 1"),
-    "actions/setup-python": ("", 'echo "python-version=3" >> "$GITHUB_OUTPUT"'),
-    "actions/cache": ("path", 'if [ "$INPUT" = .venv ]; then "$SCRATCH/restore"; fi'),
-    "actions/upload-artifact": ("path", 'cp $INPUT "$SCRATCH/artefacts"'),
+    # A runner that has been set up before.
+    "actions/setup-python": ("", '"$SCRATCH/restore" && echo "python-version=3" >> "$GITHUB_OUTPUT"'),
+    "actions/cache": ("path", 'test -n "$INPUT"'),
+    "actions/upload-artifact": ("path", 'cp --recursive $INPUT "$SCRATCH/artefacts"'),
+    "actions/download-artifact": ("path", 'cp --recursive "$SCRATCH/artefacts" "$INPUT"'),
     "github/codeql-action/upload-sarif": ("sarif_file", 'cp "$INPUT" "$SCRATCH/artefacts"'),
 }
 
@@ -45,16 +48,17 @@ class Clone:
     def artefacts(self) -> Path:
         return self.scratch / "artefacts"
 
-    def act(self, job: str) -> Completed:
-        """Run one job; a step that fails fails the job."""
+    def act(self, event: str, workflow: str, job: str, *options: str) -> Completed:
+        """Run one job of a workflow for an event; a step that fails fails the job."""
         argv: list[str | Path] = [
-            *(tool("act"), "pull_request", "--workflows", WORKFLOW, "--job", job, "--eventpath", self.event),
+            *(tool("act"), event, "--workflows", WORKFLOWS / workflow, "--job", job, "--eventpath", self.event),
             *("--platform", "ubuntu-24.04=-self-hosted", "--no-cache-server", "--json"),
             *("--action-cache-path", self.scratch / "act", "--env", f"SCRATCH={self.scratch}"),
             *self._stand_ins(),
+            *options,
         ]
         # The user's own settings of act and git stay out of it.
-        own = {"XDG_CONFIG_HOME": str(self.scratch), "GIT_CONFIG_GLOBAL": os.devnull, "DOCKER_HOST": ""}
+        own = {"XDG_CONFIG_HOME": str(self.scratch), "GIT_CONFIG_GLOBAL": os.devnull, "DOCKER_HOST": "", "PIP_NO_INDEX": "1"}
         return run(argv, timeout_s=TIMEOUT_S, ok=(0, 1), cwd=self.path, env=own)
 
     def _stand_ins(self) -> list[str]:
@@ -88,7 +92,7 @@ cp --archive "$SCRATCH/venv" .venv
 
 
 def make_venv(folder: Path) -> None:
-    """Write what the cache restores: an environment with this one's packages, and the clone's own code before them."""
+    """Write what is restored: an environment with this one's packages, and the clone's own code before them."""
     (folder.parent / "restore").write_text(RESTORE)
     (folder.parent / "restore").chmod(0o755)
     venv.create(folder, symlinks=True)
@@ -121,7 +125,16 @@ def clone(tmp_path: Path) -> Clone:
     head = {"sha": git(path, "rev-parse", "HEAD"), "ref": "team", "repo": repository}
     event = scratch / "event.json"
     pull = {"number": 7, "base": {"ref": "main"}, "head": head}
-    event.write_text(json.dumps({"number": 7, "pull_request": pull, "repository": repository}), "utf-8")
+    run_of_it = {
+        "event": "pull_request",
+        "conclusion": "success",
+        "head_branch": "team",
+        "head_sha": head["sha"],
+        "html_url": "https://github.com/acme/models/actions/runs/1",
+        "head_repository": {"full_name": "stranger/models", "owner": {"login": "stranger"}},
+    }
+    content = {"number": 7, "pull_request": pull, "repository": repository, "workflow_run": run_of_it}
+    event.write_text(json.dumps(content), "utf-8")
     return Clone(path, scratch, event)
 
 
@@ -146,7 +159,7 @@ def passed(done: Completed) -> None:
 
 
 def test_lint(clone: Clone) -> None:
-    done = clone.act("lint")
+    done = clone.act("pull_request", "pull-request.yaml", "lint")
     passed(done)
     assert {"Values", "Spelling", "Python style", "Python format", "Python types"} <= set(steps(done))
     assert json.loads((clone.artefacts / "lint.sarif").read_text("utf-8"))["version"] == "2.1.0"
@@ -156,7 +169,7 @@ def test_lint_fails_at_the_line(clone: Clone) -> None:
     values = clone.path / "values" / "prod" / "ml-api.yaml"
     values.write_text(values.read_text("utf-8") + "replicaz: 3\n", "utf-8")
     git(clone.path, "commit", "--quiet", "--all", "--message", "a slip")
-    done = clone.act("lint")
+    done = clone.act("pull_request", "pull-request.yaml", "lint")
     assert done.returncode == 1
     outcomes = steps(done)
     assert (outcomes["Values"], outcomes["Upload SARIF"], outcomes["Spelling"]) == ("failure", "success", "success")
@@ -167,7 +180,7 @@ def test_lint_fails_at_the_line(clone: Clone) -> None:
 
 
 def test_plan(clone: Clone) -> None:
-    passed(clone.act("plan"))
+    passed(clone.act("pull_request", "pull-request.yaml", "plan"))
     found = json.loads((clone.artefacts / "plan.json").read_text("utf-8"))
     affected = [(release["environment"], release["service"]) for release in found["releases"]]
     assert affected == [("prod", "ml-api")]
@@ -176,3 +189,52 @@ def test_plan(clone: Clone) -> None:
     assert "values/prod/ml-api.yaml" in comment
     # What posts the comment takes nothing out of a plan of ours that can be seen.
     assert harmless(comment).replace("\u200b", "") == comment.replace("\u200b", "").replace("&#64;", "@")
+
+
+def test_the_comment_is_posted(clone: Clone) -> None:
+    (clone.artefacts / "plan.md").write_text("**1 of 6 releases change** @everyone\n", "utf-8")
+    with serve() as github:
+        commit = git(clone.path, "rev-parse", "HEAD")
+        github.pulls = [{"number": 7, "head": {"sha": commit}, "base": {"repo": {"full_name": "acme/models"}}}]
+        passed(clone.act("workflow_run", "plan-comment.yaml", "comment", *reach(github)))
+        (comment,) = github.comments
+    assert "**1 of 6 releases change** @\u200beveryone" in comment["body"]
+    assert commit[:12] in comment["body"]
+
+
+def test_deploying_selects_what_differs_from_the_last_success(clone: Clone) -> None:
+    with serve() as github:
+        base = git(clone.path, "rev-parse", "HEAD^1")
+        github.deployments = {
+            "prod": [
+                {"commitOid": git(clone.path, "rev-parse", "HEAD"), "latestStatus": {"state": "FAILURE"}},
+                {"commitOid": base, "latestStatus": {"state": "SUCCESS"}},
+            ],
+            "staging": [{"commitOid": base, "latestStatus": {"state": "SUCCESS"}}],
+        }
+        done = clone.act("push", "deploy.yaml", "prod", *reach(github))
+    assert done.returncode == 0, output(done)
+    said = [line.strip() for line in output(done).splitlines() if "::set-output::" in line]
+    # dev has no success yet, so all of it is applied; nothing differs in staging; in prod one release does.
+    assert [line.partition(":: ")[2] for line in said if "affected=" in line or "selectors=" in line] == [
+        "affected=false",
+        "selectors=",
+        "affected=true",
+        "selectors=--selector service=ml-api",
+    ]
+    assert "helmfile" not in done.stdout, "without CLOUD nothing is applied"
+
+
+def test_a_release_packages_the_charts(clone: Clone) -> None:
+    passed(clone.act("push", "release.yaml", "package"))
+    made = sorted(path.name for path in clone.artefacts.rglob("*.tgz"))
+    assert [name.rpartition("-")[0] for name in made] == ["ml-api", "ml-batch"]
+    assert len(list(clone.artefacts.rglob("*.cdx.json"))) == 2
+
+
+def reach(github: GitHub) -> list[str]:
+    """Options of act with which our commands speak to a GitHub of this test's own."""
+    return [
+        *("--env", f"GITHUB_API_URL={github.url}", "--env", f"GITHUB_GRAPHQL_URL={github.url}/graphql"),
+        *("--secret", "GITHUB_TOKEN=t0ken"),
+    ]
