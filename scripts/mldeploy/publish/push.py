@@ -59,15 +59,15 @@ def push_chart(name: str, folder: Path, repository: str, *, plain_http: bool = F
             f"{reference}:{version} is in the registry with other content",
             remedy=f"raise version in charts/{name}/Chart.yaml; a published version never changes",
         )
-    digest = there[1] if there is not None else _push(archive, repository, options)
+    digest = there[1] if there is not None else _push(name, archive, repository, options)
     return Pushed(f"{reference}:{version}", digest, archive.with_name(f"{name}-{version}.cdx.json"), there is None)
 
 
-def _push(archive: Path, repository: str, options: list[str]) -> str:
+def _push(name: str, archive: Path, repository: str, options: list[str]) -> str:
     # helm writes the archive's time into the manifest, in local time, and with it into the digest: give it one that
     # does not depend on when the file was copied here.
     with tarfile.open(archive) as content:
-        stamp = max(member.mtime for member in content.getmembers())
+        stamp = content.getmember(f"{name}/Chart.yaml").mtime
     os.utime(archive, (stamp, stamp))
     done = run([tool("helm"), "push", archive, repository, *options], timeout_s=_TIMEOUT_S, env={"TZ": "UTC"})
     return _digest(done.stdout + done.stderr, archive.name)
