@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.support import Kubectl, fresh_cluster, kubectl_for
 
 from mldeploy.cluster import ApiServer, Cluster, api_server, archive
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import tool
+from tests.cluster.support import Kubectl, fresh_cluster, kubectl_for
 
 TOOLBOX = "localhost/mldeploy/test-toolbox"
 

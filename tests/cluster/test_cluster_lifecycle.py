@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.support import Kubectl, await_true, kubectl_for, traces
 
 from mldeploy import process
 from mldeploy.cluster import Cluster, ClusterStatus, open_cluster, processes, record
 from mldeploy.cluster.layout import layout
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.progress import Quiet
+from tests.cluster.support import Kubectl, await_true, kubectl_for, traces
 
 NAME = "second"
 
@@ -235,17 +235,6 @@ def test_a_full_disk_is_said_before_anything_starts(tmp_path: Path) -> None:
     done = process.run(words, timeout_s=60, ok=(2,))
     assert "GB free, a cluster needs" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_without_root_the_remedy_is_named(checkout: Path) -> None:
-    checkout.chmod(0o755)
-    program = "import os, sys, mldeploy.cli.cluster as _; from mldeploy.cli.main import main; os.seteuid(65534); "
-    program += "sys.exit(main(sys.argv[1:]))"
-    done = process.run(
-        [sys.executable, "-c", program, "cluster", "up", "--name", "other"], timeout_s=60, ok=(2,), cwd=checkout
-    )
-    assert "needs root" in done.stderr
-    assert "sudo" in done.stderr
 
 
 def test_a_taken_port_is_named(checkout: Path, cluster: Cluster) -> None:

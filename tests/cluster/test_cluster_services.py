@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cluster.support import Kubectl, await_true, restricted_pod
 
 from mldeploy import process
 from mldeploy.cluster import Cluster, archive
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import tool
+from tests.cluster.support import Kubectl, await_true, restricted_pod
 
 NAMESPACE = "demo"
 

@@ -55,8 +55,8 @@ def etcd() -> Component:
             f"--peer-trusted-ca-file={_pki('etcd-ca.crt')}",
             "--peer-client-cert-auth=true",
             # One member: an election has nobody to wait for.
-            "--heartbeat-interval=10",
-            "--election-timeout=100",
+            "--heartbeat-interval=20",
+            "--election-timeout=200",
             "--snapshot-count=5000",
             "--auto-compaction-mode=periodic",
             "--auto-compaction-retention=30m",

@@ -9,18 +9,11 @@ from pathlib import Path
 
 from mldeploy import process
 from mldeploy.errors import MldeployError
+from mldeploy.toolchain.packages import PATH, install_line, missing_packages
 
-# program -> the Debian and Ubuntu package that has it.
-_ALWAYS = {
-    "ip": "iproute2",
-    "nsenter": "util-linux",
-    "s6-svscan": "s6",
-    "setpriv": "util-linux",
-    "unshare": "util-linux",
-}
-_NODE = {"catatonit": "catatonit", "iptables": "iptables", "runc": "runc"}
-# Root's PATH under sudo or cron may lack the sbin folders, where half of these are.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# The distribution's packages, as the toolchain lists them.
+_ALWAYS = frozenset({"iproute2", "s6", "util-linux"})
+_NODE = frozenset({"catatonit", "iptables", "runc"})
 _NEEDED_BYTES = 1_500_000_000
 _SHORT_S = 10.0
 
@@ -29,12 +22,12 @@ def program(name: str) -> Path:
     """Find a program of the distribution.
 
     Raises:
-        MldeployError: it is not installed; the remedy names its package.
+        MldeployError: it is not installed; the remedy installs it.
     """
     found = shutil.which(name, path=PATH)
     if found is None:
-        package = (_ALWAYS | _NODE).get(name, name)
-        raise MldeployError(f"{name} is not installed", remedy=f"apt-get install {package}")
+        wanted = [package for package in missing_packages() if package.proof == name]
+        raise MldeployError(f"{name} is not installed", remedy=f"run {install_line(wanted)}")
     return Path(found)
 
 
@@ -57,15 +50,11 @@ def check(folder: Path, *, whole_node: bool) -> None:
             "the embedded cluster needs root: it makes namespaces, mounts and cgroups",
             remedy="run it again with sudo, or use --provider kind or --provider current",
         )
-    missing = sorted(
-        {
-            package
-            for name, package in (_ALWAYS | (_NODE if whole_node else {})).items()
-            if not shutil.which(name, path=PATH)
-        }
-    )
+    needed = _ALWAYS | _NODE if whole_node else _ALWAYS
+    missing = [package for package in missing_packages() if package.name in needed]
     if missing:
-        raise MldeployError(f"not installed: {', '.join(missing)}", remedy=f"apt-get install --yes {' '.join(missing)}")
+        names = ", ".join(f"{package.name} ({package.purpose})" for package in missing)
+        raise MldeployError(f"not installed: {names}", remedy=f"run {install_line(missing)}")
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if free < _NEEDED_BYTES:

@@ -14,15 +14,17 @@ import time
 from pathlib import Path
 
 from mldeploy import process
-from mldeploy.cluster import cgroups, host, record
+from mldeploy.cluster import cgroups, record
 from mldeploy.cluster.keeper import Order
 from mldeploy.cluster.layout import NODE_NETWORK, SERVICE_NETWORK, Layout
 from mldeploy.errors import MldeployError
+from mldeploy.toolchain.packages import PATH
 
 Listener = socket.socket
 
 _SCRIPT = Path(__file__).with_name("inside.sh")
 _PACKAGES = Path(__file__).parents[2]
+_MOUNTS = Path("/proc/self/mounts")
 _KEEPER_S = 30.0
 _END_S = 15.0
 _PAUSE_S = 0.02
@@ -81,14 +83,14 @@ def launch(place: Layout, listener: socket.socket, *, cgroup: str) -> int:
         port=port,
         listen_fd=listener.fileno(),
         ready_fd=ready_out,
-        script=(str(_SCRIPT), NODE_NETWORK, SERVICE_NETWORK, host.PATH),
+        script=(str(_SCRIPT), NODE_NETWORK, SERVICE_NETWORK, PATH),
     )
     try:
         with place.keeper_log.open("w", encoding="utf-8") as log:
             keeper = process.start(
                 [sys.executable, "-m", "mldeploy.cluster.keeper", json.dumps(order.__dict__)],
                 cwd=Path("/"),
-                env={"PYTHONPATH": str(_PACKAGES), "PATH": host.PATH},
+                env={"PYTHONPATH": str(_PACKAGES), "PATH": PATH},
                 stdout=log,
                 stderr=log,
                 pass_fds=[listener.fileno(), ready_out, alive],
@@ -138,7 +140,7 @@ def remove_files(place: Layout) -> None:
     Raises:
         MldeployError: something is mounted below them.
     """
-    for line in Path("/proc/self/mounts").read_text("utf-8").splitlines():
+    for line in _MOUNTS.read_text("utf-8").splitlines():
         where = line.split()[1].encode().decode("unicode_escape")
         if where.startswith(f"{place.node}/"):
             raise MldeployError(f"{where} is mounted", remedy=f"umount {where}")

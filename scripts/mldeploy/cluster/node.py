@@ -28,6 +28,7 @@ from mldeploy.cluster.components import API_SERVER_ONLY, Component, components
 from mldeploy.cluster.layout import Layout
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress, Quiet
+from mldeploy.toolchain.packages import PATH
 
 _API_S = 60.0
 _NODE_S = 60.0
@@ -97,7 +98,7 @@ def _start(plan: Plan, listener: machine.Listener, *, resumed: bool, restored: b
     how = "Resuming" if resumed else "Restoring" if restored else "Starting"
     with progress.step(f"{how} cluster {place.name}", key=f"cluster {how.lower()}") as step:
         place.config.mkdir(parents=True, exist_ok=True)
-        supervision.write_services(place, plan.components, plan.programs, host.PATH)
+        supervision.write_services(place, plan.components, plan.programs, PATH)
         cgroup = machine.new_cgroup(place) if whole else ""
         launched: list[int] = []
         launching = Task(lambda: launched.append(machine.launch(place, listener, cgroup=cgroup)))

@@ -72,8 +72,17 @@ def state(place: Layout, name: str) -> ServiceState:
 
 
 def ready_for_orders(place: Layout, names: tuple[str, ...]) -> bool:
-    """Tell whether the supervisor has taken all of `names` under its care."""
-    return all((place.services / name / "supervise" / "control").exists() for name in names)
+    """Tell whether the supervisor listens to orders for all of `names`."""
+    return all(_listens(place.services / name / "supervise" / "control") for name in names)
+
+
+def _listens(control: Path) -> bool:
+    # A pipe that nobody reads cannot be opened for writing, and one that is not there yet cannot be either.
+    try:
+        os.close(os.open(control, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def _script(path: Path, body: str) -> None:
