@@ -144,8 +144,12 @@ def test_the_sbom_names_everything(checkout: Path, tmp_path: Path) -> None:
     assert bill["metadata"]["timestamp"] == "2026-01-02T03:04:05Z"
     by_name = {component["name"]: component for component in bill["components"]}
     assert by_name["ml-common"]["purl"].startswith("pkg:helm/ml-common@")
-    content = (checkout / "charts" / "ml-api" / "Chart.yaml").read_bytes()
-    assert by_name["Chart.yaml"]["hashes"][0]["content"] == hashlib.sha256(content).hexdigest()
+    with tarfile.open(made.archive) as archive:
+        files = [member.name.removeprefix("ml-api/") for member in archive.getmembers()]
+        content = archive.extractfile("ml-api/values.yaml")
+        assert content
+        assert by_name["values.yaml"]["hashes"][0]["content"] == hashlib.sha256(content.read()).hexdigest()
+    assert [name for name, component in by_name.items() if component["type"] == "file"] == sorted(files)
     assert any(component["type"] == "container" for component in bill["components"])
     references = [component["bom-ref"] for component in (bill["metadata"]["component"], *bill["components"])]
     assert len(references) == len(set(references))

@@ -83,7 +83,7 @@ def _package(root: Path, tree: Path, name: str, destination: Path) -> Package:
     archive = Path(shutil.copy2(tree / "out" / f"{name}-{metadata['version']}.tgz", destination))
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     bill = destination / f"{archive.name.removesuffix('.tgz')}.cdx.json"
-    bill.write_text(json.dumps(sbom(chart, digest, stamp), indent=2) + "\n", "utf-8")
+    bill.write_text(json.dumps(sbom(archive, stamp), indent=2) + "\n", "utf-8")
     return Package(name, str(metadata["version"]), archive, bill, digest)
 
 

@@ -6,6 +6,8 @@ The format: https://cyclonedx.org/docs/1.6/json/
 from __future__ import annotations
 
 import hashlib
+import re
+import tarfile
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,23 +18,24 @@ from urllib.parse import quote
 import yaml
 
 
-def sbom(chart: Path, sha256: str, stamp: int) -> dict[str, Any]:
-    """Describe a chart: itself, the charts inside it, its files with their hashes, and the images that its values name.
+def sbom(archive: Path, stamp: int) -> dict[str, Any]:
+    """Describe a packaged chart: itself, the charts and files in it with their hashes, and the images that it names.
 
     Args:
-        chart: the folder that was packaged.
-        sha256: of the archive; the serial number is made from it, so that no run differs from another.
+        archive: as `helm package` wrote it.
         stamp: seconds since 1970, the time of the commit.
     """
-    metadata = _yaml(chart / "Chart.yaml")
+    content = _content(archive)
+    metadata = _yaml(content["Chart.yaml"])
+    sha256 = _sha256(archive.read_bytes())
     subject = {
         **_chart(metadata),
         "description": metadata.get("description", ""),
         "hashes": [{"alg": "SHA-256", "content": sha256}],
     }
-    inside = [_chart(_yaml(path)) for path in sorted((chart / "charts").glob("*/Chart.yaml"))]
-    images = [_image(image) for image in sorted(set(_images(_yaml(chart / "values.yaml"))))]
-    files = [_file(path, chart) for path in sorted(chart.rglob("*")) if path.is_file()]
+    inside = [_chart(_yaml(data)) for name, data in content.items() if re.fullmatch(r"charts/[^/]+/Chart\.yaml", name)]
+    images = [_image(image) for image in sorted(set(_images(_yaml(content.get("values.yaml", b"")))))]
+    files = [_file(name, data) for name, data in content.items()]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -78,13 +81,22 @@ def _image(image: tuple[str, str]) -> dict[str, Any]:
     return {**component, "version": version} if version else component
 
 
-def _file(path: Path, chart: Path) -> dict[str, Any]:
-    name = path.relative_to(chart).as_posix()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    hashes = [{"alg": "SHA-256", "content": digest}]
+def _file(name: str, data: bytes) -> dict[str, Any]:
+    hashes = [{"alg": "SHA-256", "content": _sha256(data)}]
     return {"type": "file", "bom-ref": f"file:{name}", "name": name, "hashes": hashes}
 
 
-def _yaml(path: Path) -> dict[str, Any]:
-    content = yaml.safe_load(path.read_text("utf-8"))
+def _content(archive: Path) -> dict[str, bytes]:
+    """Read every file of the chart, by its path below the chart's own folder."""
+    with tarfile.open(archive) as tar:
+        found = {member.name.partition("/")[2]: tar.extractfile(member) for member in tar if member.isfile()}
+        return {name: found[name].read() for name in sorted(found)}  # type: ignore[union-attr] # all are files
+
+
+def _yaml(data: bytes) -> dict[str, Any]:
+    content = yaml.safe_load(data)
     return content if isinstance(content, dict) else {}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
