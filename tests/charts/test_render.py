@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from mldeploy.process import ProcessError
+
 CHARTS = Path(__file__).parents[2] / "charts"
 FIXTURES = sorted(CHARTS.glob("*/ci/*-values.yaml"))
 SELECTOR = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component"}
@@ -172,6 +174,17 @@ def test_selector_is_stable(chart: str, manifests: Callable[..., list[Manifest]]
         return one(manifests(chart, **values), "Deployment", name=f"test-{chart}")["spec"]["selector"]
 
     assert selector(podLabels={"team": "x"}, **{"image.tag": "other"}) == selector()
+
+
+@pytest.mark.parametrize("probe", [{"periodSeconds": None}, {"failureThreshold": None}])
+def test_probe_s_own_defaults_count_in_the_startup_budget(probe: dict[str, Any], template: Callable[..., str]) -> None:
+    """Kubernetes says 10 s and 3 failures where a probe says nothing: 10 * 60 s is more than 120 s, 1 * 3 s is not."""
+    values = {f"probes.startup.{key}": value for key, value in probe.items()}
+    if "periodSeconds" in probe:
+        with pytest.raises(ProcessError, match=r"start-up probe gives up \(600 s\)"):
+            template("ml-api", **values)
+    else:
+        assert template("ml-api", **values)
 
 
 def test_bundled_queue_is_where_workers_look(

@@ -27,6 +27,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("ml-api", {"podDisruptionBudget.maxUnavailable": "0%"}, "maxUnavailable: 0 blocks every node drain; "),
     ("ml-api", {"externalSecret.enabled": True}, "externalSecret.storeRef.name: not set, and "),
     ("ml-api", SECRET, "externalSecret.data: empty, and "),
+    (
+        "ml-api",
+        {"progressDeadlineSeconds": 60},
+        "progressDeadlineSeconds: 60 is over before the start-up probe gives up (60 s); ",
+    ),
     ("ml-batch", {"queue.url": "redis://queue"}, "queue.url: set, and queue.bundled.enabled is true"),
     ("ml-batch", {"queue.bundled.enabled": False}, "queue.url: empty, and queue.bundled.enabled is false"),
     (

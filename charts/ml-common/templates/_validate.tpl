@@ -32,6 +32,11 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- $startup := $values.probes.startup }}
+{{- $budget := add (mul (int $startup.periodSeconds | default 10) (int $startup.failureThreshold | default 3)) (int $startup.initialDelaySeconds) }}
+{{- if le (int $values.progressDeadlineSeconds) (int $budget) }}
+{{- fail (printf "progressDeadlineSeconds: %d is over before the start-up probe gives up (%d s); raise the first or lower probes.startup.failureThreshold" (int $values.progressDeadlineSeconds) (int $budget)) }}
+{{- end }}
 {{- with $values.externalSecret }}
 {{- if .enabled }}
 {{- if not .storeRef.name }}
