@@ -82,7 +82,7 @@ def push(root: Path, name: str, destination: Destination, auth_file: Path | None
     with scratch_folder(folder) as scratch:
         auth = scratch / "auth.json"
         auth.touch(mode=0o600)
-        auth.write_text(_credentials(destination, auth_file), "utf-8")
+        auth.write_text(credentials(destination, auth_file), "utf-8")
         with progress.step(f"Pushing {target}", key=f"image-push-{name}"):
             chosen = builder.find(scratch)
             try:
@@ -94,7 +94,12 @@ def push(root: Path, name: str, destination: Destination, auth_file: Path | None
     return f"{target}@{digest}"
 
 
-def _credentials(destination: Destination, auth_file: Path | None) -> str:
+def credentials(destination: Destination, auth_file: Path | None) -> str:
+    """Give credentials as a builder's auth file has them; the file's own, or the environment's, or none.
+
+    Raises:
+        MldeployError: the file cannot be read, or one of the two variables is missing.
+    """
     if auth_file:
         try:
             return auth_file.read_text("utf-8")
