@@ -23,7 +23,7 @@ from tests.fixtures.github_api import GitHub, serve
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = Path(".github/workflows")
-TIMEOUT_S = 120.0
+TIMEOUT_S = 300.0
 STAND_INS = {
     # act does a checkout by itself.
     "actions/checkout": ("", "exit 1"),
