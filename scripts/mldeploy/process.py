@@ -18,6 +18,7 @@ Argument = str | Path
 Child = subprocess.Popen[str]
 
 _TERMINATION_GRACE_S = 5.0
+_POLL_S = 0.02
 _SHOWN_LINES = 20
 
 
@@ -154,24 +155,24 @@ def terminate(child: subprocess.Popen[str], *, group: bool = True, grace_s: floa
     """End a process that this one started: SIGTERM, then SIGKILL; waits for its end.
 
     Args:
-        child: what `start` returned.
-        group: signal the session that `start` made for it, so that its own children end too.
+        child: what `start` returned; nothing is done when it has ended.
+        group: end the whole session that `start` made for it, so that its own children go too, even stubborn ones.
         grace_s: seconds between the two signals, and to wait after the second.
     """
-    for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, grace_s)):
-        if child.poll() is not None:
-            return
+    if child.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + grace_s
         try:
-            if group:
-                os.killpg(child.pid, number)
-            else:
-                child.send_signal(number)
-        except ProcessLookupError:
-            return
-        try:
-            child.wait(wait_s)
+            os.killpg(child.pid, number) if group else child.send_signal(number)
+            child.wait(grace_s)
+            while group and time.monotonic() < deadline:
+                os.killpg(child.pid, 0)
+                time.sleep(_POLL_S)
         except subprocess.TimeoutExpired:
             continue
+        except ProcessLookupError:
+            return
 
 
 def replace(argv: Sequence[Argument], *, env: Mapping[str, str] | None = None) -> NoReturn:
