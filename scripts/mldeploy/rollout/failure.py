@@ -1,0 +1,70 @@
+"""Why a release failed: what its namespace's events say about its pods, which Helm has taken back by then."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mldeploy import process
+
+_KUBECTL_TIMEOUT_S = 20.0
+# Longer than any release may take (helmDefaults.timeout), so that no cause is too old.
+_YOUNG = timedelta(minutes=10)
+_SHOWN = 6
+_PULL = re.compile(r'^Failed to pull image "(?P<image>[^"]+)": (?P<cause>.*)$', re.DOTALL)
+# Said while a pod starts, or beside the cause.
+_NOISE = {"FailedGetResourceMetric", "FailedComputeMetricsReplicas", "Unhealthy", "BackOff"}
+_ECHO = re.compile(r"^Error: (ErrImagePull|ImagePullBackOff)$")
+
+
+def causes(namespace: str, release: str, *, context: str = "") -> Sequence[str]:
+    """Tell what went wrong with a release's objects in the last minutes, the likeliest causes first.
+
+    Args:
+        namespace: the release's.
+        release: its name.
+        context: the kube-context; empty: the current one.
+
+    Returns:
+        A line for each cause; none where the events say nothing.
+
+    Raises:
+        ProcessError: kubectl is missing, or the cluster does not answer.
+    """
+    chosen = ["--context", context] if context else []
+    words = ["kubectl", *chosen, "get", "events", "-n", namespace, "--field-selector", "type=Warning", "-o", "json"]
+    events = json.loads(process.run(words, timeout_s=_KUBECTL_TIMEOUT_S).stdout)["items"]
+    return explain(events, release, datetime.now(UTC))
+
+
+def explain(events: Iterable[dict[str, Any]], release: str, now: datetime) -> list[str]:
+    """Make lines from warnings (Kubernetes events): those about the release, young enough, each said once."""
+    about = [
+        event
+        for event in events
+        if f"{event['involvedObject'].get('name', '')}-".startswith(f"{release}-") and now - _when(event) < _YOUNG
+    ]
+    about.sort(key=_when, reverse=True)
+    loud = [_line(e) for e in about if e.get("reason") not in _NOISE and not _ECHO.match(e.get("message", ""))]
+    quiet = [_line(e) for e in about if e.get("reason") in {"Unhealthy", "BackOff"}]
+    return list(dict.fromkeys(loud or quiet))[:_SHOWN]
+
+
+def _line(event: dict[str, Any]) -> str:
+    message = " ".join(str(event.get("message", "")).split())
+    pull = _PULL.match(message)
+    if pull:
+        return (
+            f'image "{pull["image"]}" cannot be pulled ({pull["cause"].rpartition(": ")[2]}); '
+            "correct image.repository or image.tag, or load the image: mldeploy image load"
+        )
+    # Pods of one Deployment have the same trouble: without their own names it is said once.
+    return f"{event['reason']}: {message}"
+
+
+def _when(event: dict[str, Any]) -> datetime:
+    text = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+    return datetime.fromisoformat(text)

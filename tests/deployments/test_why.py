@@ -1,0 +1,75 @@
+"""Why a release failed, from events as the API server gives them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mldeploy import process
+from mldeploy.rollout.failure import explain
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+PULL = (
+    'Failed to pull image "localhost/mldeploy/ml-service:nope": failed to pull and unpack image: failed to do request: '
+    "dial tcp 127.0.0.1:443: connect: connection refused"
+)
+
+
+def event(name: str, reason: str, message: str, *, minutes: float = 1.0) -> dict[str, Any]:
+    when = (NOW - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "metadata": {"creationTimestamp": when},
+        "lastTimestamp": when,
+        "involvedObject": {"kind": "Pod", "name": name},
+        "reason": reason,
+        "message": message,
+    }
+
+
+def test_an_image_that_cannot_be_pulled_is_named_once() -> None:
+    events = [
+        event("dev-ml-api-1", "Failed", PULL),
+        event("dev-ml-api-2", "Failed", PULL),
+        event("dev-ml-api-1", "Failed", "Error: ErrImagePull"),
+        event("dev-ml-api-1", "Failed", "Error: ImagePullBackOff"),
+        event("dev-ml-api-1", "BackOff", "Back-off pulling image"),
+        event("dev-ml-api", "FailedGetResourceMetric", "no metrics yet"),
+    ]
+    (line,) = explain(events, "dev-ml-api", NOW)
+    assert line.startswith('image "localhost/mldeploy/ml-service:nope" cannot be pulled (connection refused); correct ')
+
+
+def test_the_newest_comes_first() -> None:
+    events = [
+        event("dev-ml-api-1", "FailedScheduling", "0/1 nodes are available", minutes=3),
+        event("dev-ml-api-2", "FailedMount", 'secret "dev-ml-api" not found', minutes=1),
+    ]
+    assert explain(events, "dev-ml-api", NOW) == [
+        'FailedMount: secret "dev-ml-api" not found',
+        "FailedScheduling: 0/1 nodes are available",
+    ]
+
+
+def test_a_failing_probe_counts_where_nothing_else_is_said() -> None:
+    quiet = [event("dev-ml-api-1", "Unhealthy", "Startup probe failed: HTTP 503")]
+    assert explain(quiet, "dev-ml-api", NOW) == ["Unhealthy: Startup probe failed: HTTP 503"]
+    loud = [*quiet, event("dev-ml-api-1", "FailedMount", "no such volume")]
+    assert explain(loud, "dev-ml-api", NOW) == ["FailedMount: no such volume"]
+
+
+def test_other_releases_and_old_events_do_not_count() -> None:
+    events = [
+        event("dev-ml-apis-1", "FailedMount", "another release"),
+        event("dev-ml-batch-1", "FailedMount", "another release"),
+        event("dev-ml-api-1", "FailedMount", "long ago", minutes=11),
+    ]
+    assert explain(events, "dev-ml-api", NOW) == []
+
+
+@pytest.mark.parametrize("outcome", ["", "deployed"])
+def test_the_hook_says_nothing_about_a_release_that_did_not_fail(outcome: str, root: Path) -> None:
+    done = process.run([root / "scripts" / "why", outcome, "dev", "dev-ml-api", ""], timeout_s=10)
+    assert (done.stdout, done.stderr) == ("", "")
