@@ -7,6 +7,7 @@ refused, and what it would expand into more than a document may hold as well.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mldeploy.values.construct import ConstructError, is_merge
@@ -16,6 +17,7 @@ from mldeploy.values.nodes import MappingNode, Node, SequenceNode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ALIAS = re.compile(r"[\s\[{,:]\*[0-9A-Za-z_-]")
 _LOW, _HIGH = 400_000, 4_000_000  # go-yaml's alias_ratio_range_low and _high
 
 
@@ -25,7 +27,7 @@ def check(root: Node, text: str) -> None:
     Raises:
         ConstructError: at the alias's anchor, or at the node around it.
     """
-    if "*" in text:
+    if "&" in text and _ALIAS.search(text):
         _Counter().count(root)
 
 

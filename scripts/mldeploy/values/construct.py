@@ -87,31 +87,37 @@ def is_merge(key_node: Node) -> bool:
 
 
 def _value(node: Node, notes: Notes) -> Value:
-    if isinstance(node, ScalarNode):
-        resolved = node.tag
-        if resolved.odd:
-            notes.odd = True
-        value: Value = resolved.value
-        if type(value) is float and not math.isfinite(value):
-            raise ConstructError(node, f"Helm cannot hold {node.value}", "write a finite number, or quote it")
-        return value
-    if isinstance(node, MappingNode):
-        return _mapping(node, notes)
-    assert isinstance(node, SequenceNode)  # noqa: S101 - there are three kinds
-    return [_value(child, notes) for child in node.value]
+    # This and _mapping run for every value of every file; they are written for speed.
+    kind = type(node)
+    if kind is ScalarNode:
+        return _scalar(node, notes)  # type: ignore[arg-type]
+    if kind is MappingNode:
+        return _mapping(node, notes)  # type: ignore[arg-type]
+    return [_value(child, notes) for child in node.value]  # type: ignore[attr-defined]
+
+
+def _scalar(node: ScalarNode, notes: Notes) -> Value:
+    value, _, odd = node.tag
+    if odd:
+        notes.odd = True
+    if type(value) is float and not math.isfinite(value):
+        raise ConstructError(node, f"Helm cannot hold {node.value}", "write a finite number, or quote it")
+    return value
 
 
 def _mapping(node: MappingNode, notes: Notes) -> dict[str, Value]:
     out: dict[str, Value] = {}
     for key_node, child in node.value:
-        if not isinstance(key_node, ScalarNode) or type(key_node.tag.value) is not str or key_node.value == _MERGE:
+        if type(key_node) is not ScalarNode:
             return _unusual(node, notes)
-        name = key_node.tag.value
-        if key_node.tag.odd:
+        name, _, odd = key_node.tag
+        if type(name) is not str or name == _MERGE:
+            return _unusual(node, notes)
+        if odd:
             notes.odd = True
         if name in out:
             notes.duplicates.append(Duplicate(name, _earlier(node, name, key_node), key_node))
-        out[name] = _value(child, notes)
+        out[name] = _scalar(child, notes) if type(child) is ScalarNode else _value(child, notes)
     return out
 
 

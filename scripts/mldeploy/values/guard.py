@@ -18,7 +18,8 @@ MAX_DEPTH = 100
 MAX_NODES = 60_000
 
 _BRACKET = re.compile(r"[\[\]{}]")
-_BLOCK_START = re.compile(r"^ *(?:[-?:][ \t]+)*", re.MULTILINE)
+_WIDE_FIRST = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 2}}}")
+_WIDE_START = re.compile(rf"\n[ \t?:-]{{{MAX_DEPTH // 2}}}")
 
 
 class LimitError(ValueError):
@@ -40,11 +41,17 @@ def check(text: str, events: Callable[[str], object]) -> None:
         LimitError: with the first line that goes beyond a limit.
     """
     nodes = text.count(",") + text.count("\n") * 2 + text.count("[") + text.count("{") + text.count("- ")
-    if nodes > MAX_NODES or _flow_depth(text) + _block_depth(text) > MAX_DEPTH:
+    # A level of blocks needs a column of its own, so the width of a line's start bounds how deep blocks nest.
+    wide = _WIDE_FIRST.match(text) or _WIDE_START.search(text)
+    if nodes > MAX_NODES or wide or _flow_depth(text) > MAX_DEPTH // 2:
         _check_events(events(text))
 
 
 def _flow_depth(text: str) -> int:
+    """Bound the depth of flow collections; brackets in strings and comments count, so it may be too high."""
+    opened = text.count("[") - text.count("[]") + text.count("{") - text.count("{}")
+    if opened <= MAX_DEPTH // 2:
+        return opened
     depth = deepest = 0
     for match in _BRACKET.finditer(text):
         if match[0] in "[{":
@@ -53,11 +60,6 @@ def _flow_depth(text: str) -> int:
         elif depth:
             depth -= 1
     return deepest
-
-
-def _block_depth(text: str) -> int:
-    # A level of blocks needs a column of its own, so the widest start of a line bounds how deep they nest.
-    return max(map(len, _BLOCK_START.findall(text)), default=0)
 
 
 def _check_events(events: object) -> None:

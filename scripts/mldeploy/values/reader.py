@@ -99,7 +99,7 @@ def _decode(data: bytes, path: Path) -> str:
 
 def _pieces(text: str, path: Path) -> list[tuple[int, str]]:
     """Cut a text as k8s.io/apimachinery's YAMLReader does: the lines before each piece, and the piece."""
-    if _SEPARATOR not in text:
+    if not text.startswith(_SEPARATOR) and "\n---" not in text:
         return [(0, text)] if text else []
     pieces: list[tuple[int, str]] = []
     lines: list[str] = []
