@@ -156,7 +156,8 @@ def test_services_wait_for_orders_and_hide_nothing_in_their_arguments(place: Lay
         folder = place.services / component.name
         assert (folder / "down").exists()
         script = (folder / "run").read_text()
-        assert f"{tmp_path}/bin/{component.name} " in script
+        assert f" /run/mldeploy/bin/{component.name} " in script
+        assert (place.node / "bin" / component.name).readlink().parent == tmp_path / "bin"
         assert (folder / "run").stat().st_mode & 0o777 == 0o755
         assert "BEGIN" not in script
         assert "token=" not in script

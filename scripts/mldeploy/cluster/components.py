@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mldeploy.cluster.layout import API_PORT, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK, inside
 
 API_SERVER_ONLY = ("etcd", "kube-apiserver")
+
+# All five Kubernetes programs: it becomes the one that it is called as.
+_KUBERNETES = "kube-node"
 
 
 @dataclass(frozen=True)
@@ -15,14 +17,14 @@ class Component:
     """A program that the supervisor keeps running.
 
     Attributes:
-        name: its program, its service folder and its log folder.
+        name: what it is called as, its service folder and its log folder.
         arguments: its flags.
-        environment: set for it alone.
+        binary: the file that it is, where that has another name.
     """
 
     name: str
     arguments: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    binary: str = ""
 
 
 def _pki(name: str) -> str:
@@ -112,7 +114,7 @@ def api_server(*, whole_node: bool) -> Component:
             # By name it would ask DNS, which does not know the node.
             "--kubelet-preferred-address-types=InternalIP",
         ]
-    return Component("kube-apiserver", tuple(flags))
+    return Component("kube-apiserver", tuple(flags), _KUBERNETES)
 
 
 def controller_manager() -> Component:
@@ -143,6 +145,7 @@ def controller_manager() -> Component:
             "--leader-elect=false",
             "--profiling=false",
         ),
+        _KUBERNETES,
     )
 
 
@@ -161,6 +164,7 @@ def scheduler() -> Component:
             "--leader-elect=false",
             "--profiling=false",
         ),
+        _KUBERNETES,
     )
 
 
@@ -181,12 +185,13 @@ def kubelet(node: str) -> Component:
             f"--root-dir={inside('kubelet')}",
             f"--cert-dir={inside('kubelet', 'pki')}",
         ),
+        _KUBERNETES,
     )
 
 
 def proxy() -> Component:
     """Services, as rules in the cluster's own network namespace."""
-    return Component("kube-proxy", (f"--config={_config('proxy.json')}",))
+    return Component("kube-proxy", (f"--config={_config('proxy.json')}",), _KUBERNETES)
 
 
 def components(node: str, *, whole_node: bool) -> tuple[Component, ...]:

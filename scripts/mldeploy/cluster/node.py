@@ -30,11 +30,11 @@ from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress, Quiet
 from mldeploy.toolchain.packages import PATH
 
-_API_S = 60.0
-_NODE_S = 60.0
-_DNS_S = 60.0
-_SUPERVISOR_S = 20.0
-_SOCKET_S = 20.0
+_API_S = 120.0
+_NODE_S = 180.0
+_DNS_S = 180.0
+_SUPERVISOR_S = 60.0
+_SOCKET_S = 60.0
 _BOOTSTRAPPED = "bootstrapped"
 
 

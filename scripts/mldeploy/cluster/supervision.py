@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,14 @@ def write_services(place: Layout, wanted: tuple[Component, ...], programs: Path,
         programs: the folder of their binaries.
         path: PATH for the components.
     """
+    called = place.node / "bin"
+    shutil.rmtree(called, ignore_errors=True)
+    called.mkdir(parents=True)
     for component in wanted:
+        (called / component.name).symlink_to(programs / (component.binary or component.name))
         folder = place.services / component.name
         (folder / "log").mkdir(parents=True, exist_ok=True)
-        environment = {"PATH": path, "HOME": inside(), **component.environment}
-        words = ["env", "-i", *(f"{key}={value}" for key, value in environment.items())]
-        words += [str(programs / component.name), *component.arguments]
+        words = ["env", "-i", f"PATH={path}", f"HOME={inside()}", inside("bin", component.name), *component.arguments]
         _script(folder / "run", f"exec 2>&1\nexec {shlex.join(words)}\n")
         log = inside("log", component.name)
         _script(folder / "log" / "run", f"exec s6-log -b n{_LOG_FILES} s{_LOG_BYTES} T {log}\n")
