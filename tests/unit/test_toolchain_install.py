@@ -302,16 +302,45 @@ def test_scripts_shims_and_our_own_links_are_not_taken_from_path(pins: Pins, tmp
             install(["alpha"], Quiet(), pins=asking)
 
 
-def test_a_compile_error_is_shown_and_the_finished_are_kept(pins: Pins) -> None:
+@pytest.mark.parametrize("error", ["func broken( {", "var broken = undefined"])
+def test_a_compile_error_is_shown_and_gone_on_from(pins: Pins, error: str) -> None:
     source = pins.folder / "beta" / "cmd" / "beta" / "main.go"
     good = source.read_text("utf-8")
-    source.write_text(good + "\nfunc broken( {\n", "utf-8")
-    with pytest.raises(MldeployError, match=r"beta: go build failed(.|\n)*main\.go:\d+:\d+: syntax error") as caught:
+    source.write_text(f"{good}\n{error}\n", "utf-8")
+    with pytest.raises(MldeployError, match=r"beta: go build failed(.|\n)*main\.go:\d+:\d+: ") as caught:
         install(["beta", "beta-plugin"], Quiet(), pins=pins)
     assert "goes on from here" in caught.value.remedy
+    assert caches.are_ours()
 
     source.write_text(good, "utf-8")
-    assert install([], Quiet(), pins=pins) == ["alpha", "beta", "beta-plugin"]
+    install([], Quiet(), pins=pins)
+    assert output(tool("beta", pins=pins)) == "beta unset"
+    assert not caches.folder().exists()
+
+
+def test_a_program_that_was_finished_before_the_error_is_kept(pins: Pins) -> None:
+    source = pins.folder / "beta" / "cmd" / "beta" / "main.go"
+    source.write_text(source.read_text("utf-8") + "\nvar broken = undefined\n", "utf-8")
+    with pytest.raises(MldeployError, match="undefined: undefined"):
+        install(["beta", "beta-plugin"], Quiet(), pins=pins)
+    assert {row.name: row.state for row in inventory(pins)} == {
+        "alpha": "not installed",
+        "beta": "not installed",
+        "beta-plugin": "good",
+    }
+
+
+def test_an_interrupted_removal_is_finished(pins: Pins) -> None:
+    install([], Quiet(), pins=pins)
+    assert caches.claim()
+    (caches.folder() / "mod").mkdir()
+    # Somebody asks for one tool, which says nothing about the others: they may still need the caches.
+    install(["alpha"], Quiet(), pins=pins)
+    assert caches.are_ours()
+    log = Log()
+    assert install([], log, pins=pins) == []
+    assert log.steps == ["Removing what only building needed"]
+    assert not caches.folder().exists()
 
 
 def test_a_module_that_cannot_be_fetched_names_the_network(pins: Pins, monkeypatch: pytest.MonkeyPatch) -> None:
