@@ -17,7 +17,7 @@ class Process:
         pid: the host's number.
         inner: its number inside the cluster.
         name: its command's name, cut at 15 characters by the kernel.
-        resident: bytes of memory that it holds.
+        resident: bytes of memory that it holds, its share of what several hold.
     """
 
     pid: int
@@ -48,14 +48,22 @@ def of(first: int) -> list[Process]:
         pid = waiting.pop()
         waiting += children.get(pid, [])
         fields = table[pid]
-        resident = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
-        found.append(Process(pid, int(fields["NSpid"].split()[depth - 1]), fields["Name"], resident))
+        found.append(Process(pid, int(fields["NSpid"].split()[depth - 1]), fields["Name"], _resident(pid)))
     return found
 
 
 def on_host(first: int, inner: int) -> int:
     """Give the host's number of the process that is `inner` inside the cluster; 0 when there is none."""
     return next((one.pid for one in of(first) if one.inner == inner), 0)
+
+
+def _resident(pid: int) -> int:
+    try:
+        lines = (_PROC / str(pid) / "smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        # It has ended meanwhile.
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def _fields(entry: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ class ComponentStatus:
         running: whether its process runs.
         pid: the host's number of that process, 0 when it does not run.
         seconds: for how long it has been running, or not.
-        resident: bytes of memory that it holds.
+        resident: bytes of memory that it holds, its share of what several hold.
     """
 
     name: str
