@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +35,12 @@ def joined(frames: list[spdy.Frame]) -> list[spdy.Frame]:
     out: list[spdy.Frame] = []
     for frame in frames:
         last = out[-1] if out else None
-        if isinstance(frame, spdy.Data) and isinstance(last, spdy.Data) and last.stream == frame.stream and not last.fin:
+        if (
+            isinstance(frame, spdy.Data)
+            and isinstance(last, spdy.Data)
+            and last.stream == frame.stream
+            and not last.fin
+        ):
             out[-1] = spdy.Data(frame.stream, last.payload + frame.payload, frame.fin)
         else:
             out.append(frame)
@@ -57,7 +63,7 @@ def test_frames_are_the_same_wherever_the_bytes_are_cut(cuts: list[int]) -> None
     decoder = spdy.Decoder()
     edges = [0, *sorted(cuts), len(SERVER_SAYS)]
     frames: list[spdy.Frame] = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         frames += decoder.feed(SERVER_SAYS[begin:end])
     assert joined(frames) == EXPECTED
 

@@ -62,6 +62,16 @@ def connect(kubeconfig: Path | None, context: str) -> ApiClient:
         ) from error
 
 
+def disconnect(api: ApiClient) -> None:
+    """Close a client's connections."""
+    pools = api.rest_client.pool_manager.pools
+    # Clearing the manager alone leaves them open for as long as anybody holds on to an answer, as an exception does.
+    for key in pools.keys():  # noqa: SIM118 - it is no mapping that can be iterated
+        pools[key].close()
+    pools.clear()
+    api.close()
+
+
 def core(api: ApiClient) -> Any:
     """Give the API of pods, Services, Secrets and events."""
     from kubernetes.client import CoreV1Api

@@ -14,7 +14,7 @@ from mldeploy.smoke.diagnosis import diagnose
 from mldeploy.smoke.forward import Forward, NotReadyError
 from mldeploy.smoke.http import check_http, check_latency
 from mldeploy.smoke.job import check_job
-from mldeploy.smoke.kube import ApiClient, ApiError, connect, core, explained
+from mldeploy.smoke.kube import ApiClient, ApiError, connect, core, disconnect, explained
 from mldeploy.smoke.readiness import wait_until_ready
 from mldeploy.smoke.redact import namespace_redactor
 from mldeploy.smoke.result import CheckResult, FailedError
@@ -62,7 +62,7 @@ def smoke(
                 results += _service(api, plan, ready_timeout_s)
         return results
     finally:
-        api.close()
+        disconnect(api)
 
 
 def _service(api: ApiClient, plan: ServiceChecks, ready_timeout_s: float) -> list[CheckResult]:

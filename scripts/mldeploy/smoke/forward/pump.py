@@ -17,16 +17,15 @@ from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
 from mldeploy.smoke.forward import spdy
+from mldeploy.smoke.forward.clients import Clients
 from mldeploy.smoke.forward.connection import Connection, Lane
 from mldeploy.smoke.forward.tunnel import Tunnel
 from mldeploy.smoke.forward.wire import TunnelLostError
 
-_READ_SIZE = 1 << 17
 _UPLOAD_LIMIT = 1 << 20  # bytes queued on a tunnel, from which its clients are read no further
-_DOWNLOAD_LIMIT = 4 << 20  # bytes that one client leaves unread, from which its tunnel is read no further
 _PING_EVERY_S = 5.0
 _PING_ANSWER_S = 10.0
-_LINGER_S = 5.0
+_ACCEPT_AGAIN_S = 0.5
 
 
 class Pump:
@@ -48,7 +47,6 @@ class Pump:
         on_failure: Callable[[str], None],
     ) -> None:
         self._listener = listener
-        self._hold_s = hold_s
         self._on_lost = on_lost
         self._on_failure = on_failure
         self._selector = DefaultSelector()
@@ -56,9 +54,8 @@ class Pump:
         self._orders: deque[Callable[[], None]] = deque()
         self._lanes: dict[Tunnel, Lane] = {}
         self._current: Lane | None = None
-        self._waiting: deque[Connection] = deque()
-        self._lingering: set[Connection] = set()
-        self._fed: set[Connection] = set()  # those that got bytes in this round: written to once, at its end
+        self._clients = Clients(self._want, hold_s=hold_s, on_failure=on_failure)
+        self._accepts_again = math.inf
         self._closing = False
         for sock in (listener, self._wake_in, self._wake_out):
             sock.setblocking(False)
@@ -101,27 +98,21 @@ class Pump:
 
     def _run(self) -> None:
         try:
+            next_end = math.inf
             while not self._closing:
-                for key, mask in self._selector.select(self._pause()):
+                pause_s = max(0.0, min(_PING_EVERY_S, next_end - time.monotonic()))
+                for key, mask in self._selector.select(pause_s):
                     key.data(mask)
                 while self._orders:
                     self._orders.popleft()()
                 for lane in list(self._lanes.values()):
                     self._tend(lane)
-                self._expire()
+                next_end = min(self._clients.expire(), self._resume())
         finally:
             self._release()
 
-    def _pause(self) -> float:
-        """How long to wait for events at most: until the next connection expires, or a ping is due."""
-        ends = [connection.expires for connection in self._lingering]
-        if self._waiting:
-            ends.append(self._waiting[0].expires)
-        return max(0.0, min([_PING_EVERY_S, *(end - time.monotonic() for end in ends)]))
-
     def _release(self) -> None:
-        for connection in [*self._waiting, *self._lingering]:
-            connection.abort()
+        self._clients.abort()
         for lane in self._lanes.values():
             for connection in lane.connections.values():
                 connection.abort()
@@ -130,7 +121,7 @@ class Pump:
         for sock in (self._listener, self._wake_in, self._wake_out):
             sock.close()
 
-    def _want(self, thing: Connection | Tunnel, events: int, handler: Callable[[int], None]) -> None:
+    def _want(self, thing: Connection | Tunnel | socket.socket, events: int, handler: Callable[[int], None]) -> None:
         known = self._selector.get_map().get(thing)
         if known is None:
             if events:
@@ -147,8 +138,7 @@ class Pump:
         if self._current is None:
             return
         self._lanes[self._current.tunnel] = self._current
-        while self._waiting:
-            self._open(self._waiting.popleft(), self._current)
+        self._clients.move_waiting(self._current)
 
     def _tend(self, lane: Lane) -> None:
         """Give a lane its turn: ping, send, and end it when nobody needs it."""
@@ -166,7 +156,7 @@ class Pump:
         if held != lane.held:
             lane.held = held
             for connection in lane.connections.values():
-                self._watch(connection)
+                self._clients.watch(connection)
         events = (0 if lane.full else EVENT_READ) | (EVENT_WRITE if lane.tunnel.queued else 0)
         self._want(lane.tunnel, events, partial(self._on_tunnel, lane))
 
@@ -190,34 +180,18 @@ class Pump:
     def _dispatch(self, lane: Lane) -> None:
         for frame in lane.tunnel.receive():
             match frame:
-                case spdy.Data():
-                    self._on_data(lane, frame)
-                case spdy.Reply(stream) if stream in lane.connections:
-                    lane.connections[stream].accepted = True
-                    self._read(lane.connections[stream])
-                case spdy.Reset(stream) if stream in lane.connections:
-                    self._fail(lane.connections[stream])
-                case spdy.Reset(stream) if stream + 2 in lane.connections:
-                    self._judge(lane.connections[stream + 2])
                 case spdy.Ping(number) if number % 2 == 0:
                     lane.tunnel.answer(number)
-                case spdy.Ping(number) if number == lane.unanswered:
+                case spdy.Ping():
                     lane.unanswered = None
                 case spdy.GoAway():
                     raise TunnelLostError("the node ends its streams")
-        self._serve()
-
-    def _serve(self) -> None:
-        while self._fed:
-            self._write(self._fed.pop())
+                case _:
+                    self._clients.on_frame(lane, frame)
+        self._clients.serve()
 
     def _lose(self, lane: Lane, how: str) -> None:
-        for connection in list(lane.connections.values()):
-            if connection.server_done:
-                self._settle(connection)
-            else:
-                self._fail(connection, f"the tunnel to pod {lane.tunnel.pod} was lost: {how}")
-        self._serve()
+        self._clients.lose(lane, how)
         self._drop(lane)
         self._on_lost(lane.tunnel, how)
 
@@ -228,140 +202,23 @@ class Pump:
         del self._lanes[lane.tunnel]
         lane.tunnel.close()
 
-    # Connections
+    # New connections
 
     def _accept(self, _mask: int) -> None:
-        with suppress(BlockingIOError, ConnectionAbortedError):
+        try:
             while True:
                 sock, _ = self._listener.accept()
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection = Connection(sock)
-                if self._current is None:
-                    connection.expires = time.monotonic() + self._hold_s
-                    self._waiting.append(connection)
-                else:
-                    self._open(connection, self._current)
-
-    def _open(self, connection: Connection, lane: Lane) -> None:
-        connection.lane = lane
-        connection.stream = lane.tunnel.open_pair()
-        lane.connections[connection.stream] = connection
-
-    def _watch(self, connection: Connection) -> None:
-        lane = connection.lane
-        sending = connection.server_done or (connection.accepted and lane is not None and not lane.held)
-        events = EVENT_READ if sending and not connection.client_done else 0
-        events |= EVENT_WRITE if connection.unsent else 0
-        self._want(connection, events, partial(self._on_client, connection))
-
-    def _on_client(self, connection: Connection, mask: int) -> None:
-        if mask & EVENT_READ:
-            self._read(connection)
-        if mask & EVENT_WRITE and connection.fileno() >= 0:
-            self._write(connection)
-
-    def _read(self, connection: Connection) -> None:
-        try:
-            payload = connection.sock.recv(_READ_SIZE)
-        except BlockingIOError:
-            self._watch(connection)
+                self._clients.add(sock, self._current)
+        except (BlockingIOError, ConnectionAbortedError):
             return
-        except OSError:
-            self._end(connection)
-            return
-        connection.client_done = not payload
-        if connection.lane is not None:
-            connection.lane.tunnel.send(connection.stream, payload, fin=connection.client_done)
-        elif connection.client_done and not connection.unsent:
-            self._end(connection)
-            return
-        self._watch(connection)
+        except OSError as error:
+            # No descriptor is left for it: let it wait where it is, and look again when some may have been closed.
+            self._on_failure(f"a connection cannot be taken: {error.strerror}")
+            self._want(self._listener, 0, self._accept)
+            self._accepts_again = time.monotonic() + _ACCEPT_AGAIN_S
 
-    def _on_data(self, lane: Lane, frame: spdy.Data) -> None:
-        connection = lane.connections.get(frame.stream)
-        if connection is not None:
-            if frame.payload:
-                connection.deliver(frame.payload)
-                self._fed.add(connection)
-            if frame.fin:
-                connection.server_done = True
-                # The error stream ends after this one, and says whether this was the regular end.
-                if connection.judged:
-                    self._settle(connection)
-        elif frame.stream + 2 in lane.connections:
-            connection = lane.connections[frame.stream + 2]
-            connection.error += frame.payload.decode("utf-8", "replace")
-            if frame.fin:
-                self._judge(connection)
-
-    def _judge(self, connection: Connection) -> None:
-        connection.judged = True
-        if connection.error:
-            self._fail(connection)
-        elif connection.server_done:
-            self._settle(connection)
-
-    def _settle(self, connection: Connection) -> None:
-        """Let go of the tunnel: all that is left is to give the client what it has not taken yet."""
-        self._leave(connection)
-        connection.expires = math.inf
-        self._lingering.add(connection)
-        self._fed.add(connection)
-
-    def _write(self, connection: Connection) -> None:
-        try:
-            connection.flush()
-        except OSError:
-            self._end(connection)
-            return
-        if connection.lane is not None:
-            if connection.unsent >= _DOWNLOAD_LIMIT:
-                connection.lane.full.add(connection)
-            elif not connection.unsent:
-                connection.lane.full.discard(connection)
-        elif not connection.unsent:
-            if connection.client_done:
-                self._end(connection)
-                return
-            # Closing now would reset the connection if the client is still sending, and lose it the answer.
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_WR)
-            connection.expires = time.monotonic() + _LINGER_S
-        self._watch(connection)
-
-    def _leave(self, connection: Connection) -> None:
-        lane, connection.lane = connection.lane, None
-        if lane is not None:
-            lane.tunnel.reset_pair(connection.stream)
-            del lane.connections[connection.stream]
-            lane.full.discard(connection)
-
-    def _end(self, connection: Connection) -> None:
-        self._leave(connection)
-        self._fed.discard(connection)
-        self._lingering.discard(connection)
-        self._want(connection, 0, self._woken)
-        connection.sock.close()
-
-    def _fail(self, connection: Connection, why: str = "") -> None:
-        if connection.lane is not None and not why:
-            why = _in_words(connection.lane.tunnel, connection.error)
-        self._on_failure(why)
-        self._fed.discard(connection)
-        self._leave(connection)
-        self._want(connection, 0, self._woken)
-        connection.abort()
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        while self._waiting and self._waiting[0].expires <= now:
-            self._fail(self._waiting.popleft(), f"no ready pod within {self._hold_s:g} s")
-        for connection in [one for one in self._lingering if one.expires <= now]:
-            self._end(connection)
-
-
-def _in_words(tunnel: Tunnel, error: str) -> str:
-    if "connection refused" in error:
-        return f"nothing listens on port {tunnel.port} in pod {tunnel.pod} (connection refused)"
-    return f"pod {tunnel.pod}: {' '.join(error.split()) or 'the connection was reset'}"
+    def _resume(self) -> float:
+        if self._accepts_again <= time.monotonic():
+            self._accepts_again = math.inf
+            self._want(self._listener, EVENT_READ, self._accept)
+        return self._accepts_again

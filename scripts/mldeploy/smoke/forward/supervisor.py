@@ -19,7 +19,7 @@ from mldeploy.smoke.forward.dial import open_tunnel
 from mldeploy.smoke.forward.endpoints import Endpoint, EndpointWatch, NotReadyError, ServicePort, find_port
 from mldeploy.smoke.forward.pump import Pump
 from mldeploy.smoke.forward.tunnel import Tunnel
-from mldeploy.smoke.kube import ApiClient, ApiError, connect
+from mldeploy.smoke.kube import ApiClient, ApiError, connect, disconnect
 from mldeploy.smoke.pods import why_not_ready
 
 _BACKLOG = 512
@@ -72,7 +72,7 @@ def forward(
         ) as one:
             yield one
     finally:
-        api.close()
+        disconnect(api)
 
 
 class Forward:
