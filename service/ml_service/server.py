@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import time
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -16,7 +18,7 @@ from ml_service.inference import InferencePool
 from ml_service.keys import ApiKeys
 from ml_service.lifecycle import Lifecycle
 from ml_service.model import Model, ModelError
-from ml_service.settings import ApiSettings, SettingsError, read
+from ml_service.settings import ApiSettings, read
 
 # Longer than the idle time of the usual load balancers (60 s): whoever reuses connections should close them.
 _KEEP_ALIVE_S = 75
@@ -30,11 +32,13 @@ class DrainingServer(uvicorn.Server):
     Args:
         config: uvicorn's.
         lifecycle: is told that the server drains.
+        model_path: what is loaded.
         delay_s: how long requests are still taken after the first signal; a second signal ends the wait.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, delay_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, *, model_path: Path, delay_s: float) -> None:
         super().__init__(config)
+        self._model_path = model_path
         self._lifecycle = lifecycle
         self._delay_s = delay_s
         self._stop_at = float("inf")
@@ -50,18 +54,16 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = self.should_exit or time.monotonic() >= self._stop_at
         return await super().on_tick(counter)
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then load the model beside it, so that probes are answered from the first moment."""
-        await super().startup(None)
-        del sockets
+        await super().startup(sockets)
         port = self.servers[0].sockets[0].getsockname()[1]
         log.info("listening", extra={"fields": {"port": port, "pid": os.getpid()}})
         self._loading = asyncio.create_task(self._load())
 
     async def _load(self) -> None:
-        settings = read(ApiSettings)
         try:
-            model = await asyncio.to_thread(Model.load, settings.model_path)
+            model = await asyncio.to_thread(Model.load, self._model_path)
         except ModelError as error:
             log.error("the model cannot be loaded", extra={"fields": {"error": str(error)}})  # noqa: TRY400
             self.failed = self.should_exit = True
@@ -97,12 +99,13 @@ def serve() -> int:
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.drain_timeout_s)),
     )
-    server = DrainingServer(config, lifecycle, settings.drain_delay_s)
+    server = DrainingServer(config, lifecycle, model_path=settings.model_path, delay_s=settings.drain_delay_s)
     began = time.monotonic()
-    server.run()
+    try:
+        server.run()
+    except SystemExit:
+        # uvicorn's way to say that the port is taken; it has logged why.
+        server.failed = True
     pool.close()
     log.info("stopped", extra={"fields": {"seconds": round(time.monotonic() - began, 1)}})
     return 1 if server.failed else 0
-
-
-__all__ = ["SettingsError", "serve"]

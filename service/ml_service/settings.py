@@ -24,7 +24,6 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     model_path: Path = Path("/app/model/digits.onnx")
-    concurrency: Count = 2
     max_batch: Count = 256
     drain_timeout_s: Seconds = 20
 
@@ -39,6 +38,7 @@ class ApiSettings(Settings):
     api_keys_file: Path | None = None
     max_body_bytes: Count = 1_048_576
     body_timeout_s: Annotated[float, Field(gt=0)] = 10
+    concurrency: Count = 2
     max_queue: Annotated[int, Field(ge=0)] = 128
     drain_delay_s: Seconds = 5
 

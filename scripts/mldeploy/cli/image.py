@@ -60,9 +60,9 @@ def list_images() -> None:
     """Show each image's reference, and the archive and its size where it is built."""
     from mldeploy.image import cached
 
-    for reference, image in cached(paths.checkout()):
+    for name, image in cached(paths.checkout()):
         state = f"{image.archive}  {image.archive.stat().st_size / 1e6:.0f} MB" if image else "not built"
-        typer.echo(f"{reference}  {state}")
+        typer.echo(f"{name}  {state}")
 
 
 @app.command(epilog="Example: mldeploy image load ml-service")
