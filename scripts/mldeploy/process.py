@@ -16,6 +16,8 @@ from mldeploy.errors import MldeployError
 
 Argument = str | Path
 Child = subprocess.Popen[str]
+PIPE = subprocess.PIPE
+STDOUT = subprocess.STDOUT
 
 _TERMINATION_GRACE_S = 5.0
 _POLL_S = 0.02

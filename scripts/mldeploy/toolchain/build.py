@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,11 +36,11 @@ class Running:
 
     remaining: set[str]
     may_trim: bool
-    _children: set[subprocess.Popen[str]] = field(default_factory=set)
+    _children: set[process.Child] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
 
-    def start(self, argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+    def start(self, argv: Sequence[str | Path], cwd: Path, env: dict[str, str]) -> process.Child:
         """Start a compiler, with its output and errors to be read together.
 
         Raises:
@@ -50,7 +49,7 @@ class Running:
         with self._lock:
             if self._stopped:
                 raise MldeployError("building was stopped", remedy="run mldeploy tools install: it goes on from here")
-            child = process.start(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            child = process.start(argv, cwd=cwd, env=env, stdout=process.PIPE, stderr=process.STDOUT)
             self._children.add(child)
             return child
 
