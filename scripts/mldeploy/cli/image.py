@@ -15,7 +15,9 @@ from mldeploy.report.progress import ConsoleProgress
 _NAME = Annotated[str, typer.Argument(help="which image (mldeploy image list)")]
 _NAMES = Annotated[list[str] | None, typer.Argument(help="which images; default: all", show_default=False)]
 
-app = typer.Typer(no_args_is_help=True, help="Build, list, load and push the images of this checkout.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Build, list, load and push the images of this checkout."
+)
 
 
 def _progress() -> ConsoleProgress:
