@@ -62,7 +62,8 @@ def test_apply_without_a_selector_brings_the_other_one(
 
 def test_helm_s_own_tests_pass(helmfile: Helmfile) -> None:
     """A request to the Service, and a job through the queue."""
-    assert helmfile("test").stdout.count("Succeeded") == len(SERVICES)
+    done = helmfile("test")
+    assert (done.stdout + done.stderr).count("Phase:          Succeeded") == len(SERVICES)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--file", ROOT / "deployments" / "dev" / "helmfile.yaml")])
