@@ -21,6 +21,9 @@ def run_typer(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     try:
         result = get_command(app).main(args=list(argv), prog_name=f"mldeploy {name}", standalone_mode=False)
     except typer.Exit as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            # typer makes a plain exit of it; `main` says what an interruption means.
+            raise error.__cause__ from None
         return error.exit_code
     except typer.Abort as error:
         raise KeyboardInterrupt from error
