@@ -79,7 +79,7 @@ def load(
 
     root = paths.checkout()
     progress = _progress()
-    target = open_cluster(root, cluster)
+    target = open_cluster(root, name=cluster)
     for name in names or IMAGES:
         image = build_image(root, name, progress)
         target.load_image(image.archive, progress)

@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from ml_service.__main__ import main
 from tests.unit.service.support import DIGITS, Api, api, wait_for
 
 BLANK = [[0] * 8] * 8
@@ -185,11 +186,25 @@ def test_a_taken_port_ends_the_process_with_an_error(service: Api, model: Path) 
         ("ML_API_KEYS_FILE", "/nowhere/keys"),
     ],
 )
-def test_a_wrong_setting_ends_the_process_with_2_and_one_line(model: Path, variable: str, value: str) -> None:
-    with api(model, **{variable: value}) as running:
-        assert running.ended() == 2
-        assert len(running.lines) == 1
-        assert running.lines[0].startswith(f"ml_service: {variable}: ")
+def test_a_wrong_setting_is_2_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["api"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"ml_service: {variable}: ")
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["serve"], 2), (["worker", "--forever"], 2), (["submit", "--timeout", "x"], 2), (["--help"], 0)],
+)
+def test_words_that_mean_nothing_show_the_usage(
+    words: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == code
+    assert capsys.readouterr().err.startswith("usage: ml_service api | worker")
 
 
 def schema_of(description: dict[str, Any], status: int, path: str = "/v1/predict", method: str = "post") -> Any:
