@@ -6,7 +6,9 @@ wait for in hooks and editors use argparse, the others typer (docs/decisions/000
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -24,9 +26,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (see `ExitCode`).
     """
+    if argv is None:
+        # What CI and supervisors send: it ends what this process started, as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words or os.environ.get("MLDEPLOY_DEBUG", "") == "1"
     words = [word for word in words if word != "--debug"]
+    try:
+        return _dispatch(words)
+    except BrokenPipeError:
+        # The reader of our output (head, a pager) has gone: not an error, but nothing more may be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CLEAN
+    except (MldeployError, KeyboardInterrupt, OSError) as error:
+        if debug:
+            raise
+        message, code = _told(error)
+        sys.stderr.write(f"mldeploy: {message}\n")
+        return code
+
+
+def _dispatch(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         from mldeploy.cli.overview import overview
 
@@ -37,25 +57,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"mldeploy {version('mldeploy')}\n")
         return ExitCode.CLEAN
-    try:
-        return _dispatch(words)
-    except MldeployError as error:
-        if debug:
-            raise
-        sys.stderr.write(f"mldeploy: {_one_message(error)}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        sys.stderr.write("mldeploy: interrupted; the same command goes on from here\n")
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output (head, a pager) has gone: not an error, but nothing more may be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.CLEAN
-
-
-def _dispatch(words: list[str]) -> int:
     command = COMMANDS.get(words[0])
     if command is None:
         from difflib import get_close_matches
@@ -67,8 +68,23 @@ def _dispatch(words: list[str]) -> int:
     return int(module.main(words[1:]))
 
 
-def _one_message(error: MldeployError) -> str:
-    return str(error) if not error.remedy else f"{error.message}\n  -> {error.remedy}"
+def _told(error: MldeployError | KeyboardInterrupt | OSError) -> tuple[str, ExitCode]:
+    """Give the message and the exit code of what a command raised."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; the same command goes on from here", ExitCode.INTERRUPTED
+    ours = _system_error(error) if isinstance(error, OSError) else error
+    return ours.message if not ours.remedy else f"{ours.message}\n  -> {ours.remedy}", ours.exit_code
+
+
+def _system_error(error: OSError) -> MldeployError:
+    remedies = {
+        errno.ENOSPC: "free some space; the same command goes on from here",
+        errno.EACCES: "run as the file's owner, or as root",
+        errno.EPERM: "run as root",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = remedies.get(error.errno or 0, "mldeploy doctor looks for what is wrong; --debug shows where it happened")
+    return MldeployError(f"{where}{error.strerror or error}", remedy=remedy)
 
 
 if __name__ == "__main__":
