@@ -21,9 +21,6 @@ def run_typer(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
     try:
         result = get_command(app).main(args=list(argv), prog_name=f"mldeploy {name}", standalone_mode=False)
     except typer.Exit as error:
-        if isinstance(error.__cause__, KeyboardInterrupt):
-            # typer makes a plain exit of it; `main` says what an interruption means.
-            raise error.__cause__ from None
         return error.exit_code
     except typer.Abort as error:
         raise KeyboardInterrupt from error
@@ -32,4 +29,7 @@ def run_typer(app: typer.Typer, name: str, argv: Sequence[str]) -> int:
             # No words at all: the help has been shown.
             return ExitCode.ERROR
         raise MldeployError(error.format_message().removesuffix("."), remedy=f"see mldeploy {name} --help") from error
+    if result == ExitCode.INTERRUPTED:
+        # typer makes a plain exit of Ctrl-C; `main` says what it means.
+        raise KeyboardInterrupt
     return int(result) if isinstance(result, int) else ExitCode.CLEAN
