@@ -9,7 +9,7 @@ from pathlib import Path
 from mldeploy import process
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("helmfile.yaml", "charts", "deployments", "values", "scripts/guard")
+_COPIED = ("helmfile.yaml", "charts", "deployments", "values", "policies", "scripts/guard")
 
 
 class Scratch:

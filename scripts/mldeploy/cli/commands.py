@@ -38,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"
     ),
+    "check": Command(
+        module="check", group="Values", summary="schemas, policies and API versions of everything that is rendered"
+    ),
     "plan": Command(
         module="plan", group="Values", summary="what a change changes in every environment, and which line did it"
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mldeploy.render.manifests import Rendered, RenderedObject, parse, render
+from mldeploy.render.manifests import Rendered, RenderedObject, parse, render, variants
 from mldeploy.render.releases import Listing, Release, environments, list_releases
 from mldeploy.render.selector import Selector
 
@@ -16,4 +16,5 @@ __all__ = [
     "list_releases",
     "parse",
     "render",
+    "variants",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,6 +73,23 @@ def render(
     return [found[id(release)] for release in releases]
 
 
+def variants(release: Release, overrides: Sequence[Mapping[str, Any]]) -> list[Rendered]:
+    """Render one release several times, with other values above the chart's defaults, instead of its values files.
+
+    Args:
+        release: one that needs no helmfile to render.
+        overrides: the values of each render, as its values files would give them together.
+
+    Raises:
+        MldeployError: as for `render`.
+    """
+    asked = [
+        {**_question(release, include_crds=True), "valuesFiles": [], "values": [json.dumps(each)]} for each in overrides
+    ]
+    results = _ask({"releases": asked, "objects": True}) if asked else []
+    return [_rendered(release, result) for result in results]
+
+
 def parse(manifests: Sequence[str]) -> list[tuple[RenderedObject, ...]]:
     """Read manifests that were rendered elsewhere, such as those that Helm keeps in the cluster.
 
@@ -91,24 +108,26 @@ def parse(manifests: Sequence[str]) -> list[tuple[RenderedObject, ...]]:
 def _by_sdk(releases: Sequence[Release], include_crds: bool, objects: bool) -> list[Rendered]:
     if not releases:
         return []
-    asked = [
-        {
-            "name": release.name,
-            "namespace": release.namespace,
-            "chart": str(release.chart_path),
-            "valuesFiles": [str(path) for path in release.values_files],
-            "kubeVersion": release.kube_version,
-            "apiVersions": list(release.api_versions),
-            "includeCRDs": include_crds,
-            "skipSchemaValidation": release.skip_schema_validation,
-        }
-        for release in releases
-    ]
+    asked = [_question(release, include_crds=include_crds) for release in releases]
     results = _ask({"releases": asked, "objects": objects})
-    return [
-        Rendered(release, result["manifest"], _objects(result), result.get("error", ""))
-        for release, result in zip(releases, results, strict=True)
-    ]
+    return [_rendered(release, result) for release, result in zip(releases, results, strict=True)]
+
+
+def _question(release: Release, *, include_crds: bool) -> dict[str, Any]:
+    return {
+        "name": release.name,
+        "namespace": release.namespace,
+        "chart": str(release.chart_path),
+        "valuesFiles": [str(path) for path in release.values_files],
+        "kubeVersion": release.kube_version,
+        "apiVersions": list(release.api_versions),
+        "includeCRDs": include_crds,
+        "skipSchemaValidation": release.skip_schema_validation,
+    }
+
+
+def _rendered(release: Release, result: dict[str, Any]) -> Rendered:
+    return Rendered(release, result["manifest"], _objects(result), result.get("error", ""))
 
 
 def _with_objects(rendered: list[Rendered], objects: bool) -> list[Rendered]:

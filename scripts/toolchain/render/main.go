@@ -34,10 +34,12 @@ type Request struct {
 
 // Release is what `helm template NAME CHART` is told.
 type Release struct {
-	Name                 string   `json:"name"`
-	Namespace            string   `json:"namespace"`
-	Chart                string   `json:"chart"`
-	ValuesFiles          []string `json:"valuesFiles"`
+	Name        string   `json:"name"`
+	Namespace   string   `json:"namespace"`
+	Chart       string   `json:"chart"`
+	ValuesFiles []string `json:"valuesFiles"`
+	// Values are further layers above the files, as YAML texts.
+	Values               []string `json:"values"`
 	KubeVersion          string   `json:"kubeVersion"`
 	APIVersions          []string `json:"apiVersions"`
 	IncludeCRDs          bool     `json:"includeCRDs"`

@@ -39,11 +39,9 @@ func (r *renderer) release(wanted Release, withObjects bool) (result Result) {
 	if err != nil {
 		return Result{Error: err.Error()}
 	}
-	values := make([][]byte, len(wanted.ValuesFiles))
-	for i, path := range wanted.ValuesFiles {
-		if values[i], err = os.ReadFile(path); err != nil {
-			return Result{Error: err.Error()}
-		}
+	values, err := layers(wanted)
+	if err != nil {
+		return Result{Error: err.Error()}
 	}
 	key := cacheKey(wanted, files.digest, values)
 	result.Manifest, result.Cached = r.cache.get(key)
@@ -59,6 +57,27 @@ func (r *renderer) release(wanted Release, withObjects bool) (result Result) {
 		}
 	}
 	return result
+}
+
+// layer is one text of values, and what messages call it.
+type layer struct {
+	name string
+	text []byte
+}
+
+func layers(wanted Release) ([]layer, error) {
+	var found []layer
+	for _, path := range wanted.ValuesFiles {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, layer{path, text})
+	}
+	for _, text := range wanted.Values {
+		found = append(found, layer{"the values of the request", []byte(text)})
+	}
+	return found, nil
 }
 
 func (r *renderer) manifest(text string) Result {
@@ -91,12 +110,12 @@ func (r *renderer) objects(manifest string) ([]Object, error) {
 
 // cacheKey names a render by everything that it is made of, except the folders that chart and values lie in: two
 // checkouts share what is equal in both.
-func cacheKey(wanted Release, chartDigest string, values [][]byte) string {
+func cacheKey(wanted Release, chartDigest string, values []layer) string {
 	asked := wanted
 	asked.Chart = chartDigest
-	asked.ValuesFiles = nil
-	for _, text := range values {
-		digest := sha256.Sum256(text)
+	asked.ValuesFiles, asked.Values = nil, nil
+	for _, each := range values {
+		digest := sha256.Sum256(each.text)
 		asked.ValuesFiles = append(asked.ValuesFiles, hex.EncodeToString(digest[:]))
 	}
 	text, err := json.Marshal(asked)
@@ -107,14 +126,14 @@ func cacheKey(wanted Release, chartDigest string, values [][]byte) string {
 	return hex.EncodeToString(digest[:])
 }
 
-func render(wanted Release, files *chartFiles, values [][]byte) (string, error) {
+func render(wanted Release, files *chartFiles, values []layer) (string, error) {
 	merged := map[string]any{}
-	for i, text := range values {
-		layer, err := loader.LoadValues(bytes.NewReader(text))
+	for _, each := range values {
+		read, err := loader.LoadValues(bytes.NewReader(each.text))
 		if err != nil {
-			return "", fmt.Errorf("failed to parse %s: %w", wanted.ValuesFiles[i], err)
+			return "", fmt.Errorf("failed to parse %s: %w", each.name, err)
 		}
-		merged = loader.MergeMaps(merged, layer)
+		merged = loader.MergeMaps(merged, read)
 	}
 	// Rendering changes the chart (disabled dependencies leave it), so each release has its own.
 	loaded, err := files.load()

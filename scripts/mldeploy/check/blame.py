@@ -1,0 +1,78 @@
+"""Which values line causes a problem: the one without which the release renders and the problem is gone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mldeploy.check.problem import Problem
+from mldeploy.plan.objects import Manifested, manifested
+from mldeploy.plan.reasons import Values
+from mldeploy.render import Release, variants
+from mldeploy.values import Keys
+
+# More keys than any values file here has; a release with more is not searched, its templates are named instead.
+_MOST_KEYS = 400
+
+Found = tuple[str, str, str, str, str]  # kind, namespace and name of the object, rule and message
+Blamed = tuple[tuple[Path, int, int], Keys]  # path, line and column of a key, and the key
+Judge = Callable[[Sequence[dict[str, Any]]], list[list[Problem]]]
+
+
+def identify(each: Manifested, problem: Problem) -> Found:
+    """Name a problem of an object, so that it is recognized in another render."""
+    return (each.kind, each.namespace, each.name, problem.rule, problem.message)
+
+
+def blame(release: Release, values: Values, wanted: set[Found], judge: Judge) -> dict[Found, Blamed]:
+    """Find the values line behind each of some problems of a release.
+
+    Each key that a values file sets is left out once; the whole release is rendered and judged again without it.
+
+    Args:
+        release: the release that has the problems.
+        values: the checkout's values.
+        wanted: the problems (see `identify`).
+        judge: judges objects, as before.
+
+    Returns:
+        The place and the key for those problems that go away with one key. Others come from the chart.
+    """
+    layered = values.layered(release)
+    if layered is None or release.special:
+        return {}
+    keys = list(_leaves(layered.overrides))
+    if not keys or len(keys) > _MOST_KEYS:
+        return {}
+    rendered = variants(release, [_without(layered.overrides, each) for each in keys])
+    listed = [list(manifested(each.objects, release.namespace)) for each in rendered]
+    problems = iter(judge([each.data for one in listed for each in one]))
+    found: dict[Found, Blamed] = {}
+    for key, one, result in zip(keys, listed, rendered, strict=True):
+        still = {identify(each, problem) for each in one for problem in next(problems)}
+        origin = layered.origin(key)
+        if result.error or origin is None:
+            continue
+        place = origin.entry.key_position
+        for problem in wanted - still - set(found):
+            found[problem] = ((place.path, place.line, place.column), key)
+    return found
+
+
+def _leaves(value: Any, keys: Keys = ()) -> Iterator[Keys]:
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from _leaves(child, (*keys, key))
+    elif keys:
+        yield keys
+
+
+def _without(values: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    copied = copy.deepcopy(values)
+    parent: Any = copied
+    for key in keys[:-1]:
+        parent = parent[key]
+    del parent[keys[-1]]
+    return copied

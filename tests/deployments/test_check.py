@@ -1,0 +1,183 @@
+"""Problems of what is rendered are found, and named at the values line that causes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mldeploy.check import check, openapi
+from mldeploy.check.conform import conform
+from mldeploy.check.schemas import api_schemas, crd_schemas
+from mldeploy.cli.main import main
+from mldeploy.errors import ExitCode, MldeployError
+from mldeploy.render import Selector
+from mldeploy.report.finding import Finding
+
+if TYPE_CHECKING:
+    from tests.deployments.scratch import Scratch
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = "charts/ml-api/templates/extra.yaml"
+CRD = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: models.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {kind: Model, plural: models}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              required: [size]
+              properties:
+                size: {type: integer, maximum: 9}
+                port: {x-kubernetes-int-or-string: true}
+                free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+"""
+MODEL = "apiVersion: example.com/v1\nkind: Model\nmetadata: {name: a}\n"
+
+
+def found(scratch: Scratch, environment: str = "prod", service: str = "ml-api") -> list[Finding]:
+    report = check(scratch.root, wanted=[environment], selector=Selector.parse([f"service={service}"]))
+    return list(report.findings)
+
+
+def test_this_repository_is_clean() -> None:
+    report = check(ROOT)
+    assert [str(finding) for finding in report.findings] == []
+    assert report.checked == (6, "releases")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "rule", "key"),
+    [
+        ("image:\n  tag: latest\n", 4, "image-pinned", "image.tag"),
+        ("resources:\n  limits:\n    memory: null\n", 5, "resources-set", "resources.limits.memory"),
+    ],
+)
+def test_a_problem_is_named_at_the_values_line(scratch: Scratch, text: str, line: int, rule: str, key: str) -> None:
+    scratch.write("values/prod/ml-api.yaml", f"config:\n  logLevel: debug\n{text}")
+    findings = found(scratch)
+    assert findings
+    assert {(str(each.path), each.line, each.rule) for each in findings} == {("values/prod/ml-api.yaml", line, rule)}
+    assert all(each.message.startswith(f"{key}: prod-ml-api: ") for each in findings)
+    assert all(each.remedy for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "message"),
+    [
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndate: {}\n", "schema", "'date' not allowed"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n",
+            "schema",
+            "/data/a: got number, want string",
+        ),
+        (
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: http}]}\n",
+            "schema",
+            "/spec/ports/0/port",
+        ),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {a: b}\n", "no-literal-secrets", "Secret a"),
+        (
+            "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: a}\n",
+            "api-removed",
+            "since Kubernetes 1.25",
+        ),
+        (f"{MODEL}spec: {{}}\n", "unknown-kind", "no schema for example.com/v1 Model"),
+        (f"{MODEL}spec: {{size: 10}}\n---\n{CRD}", "schema", "/spec/size"),
+        (f"{MODEL}spec: {{sise: 1, size: 1}}\n---\n{CRD}", "schema", "'sise' not allowed"),
+    ],
+)
+def test_a_problem_of_a_template_is_named_at_the_template(scratch: Scratch, text: str, rule: str, message: str) -> None:
+    scratch.write(TEMPLATE, text)
+    (finding,) = found(scratch)
+    assert (str(finding.path), finding.rule, finding.severity) == (TEMPLATE, rule, "error")
+    assert message in finding.message
+
+
+def test_what_a_crd_allows_is_no_problem(scratch: Scratch) -> None:
+    scratch.write(TEMPLATE, f"{MODEL}spec: {{size: 1, port: http, free: {{any: 1}}, gone: null}}\n")
+    scratch.write("policies/crds/models.yaml", CRD)
+    assert found(scratch) == []
+
+
+def test_a_pod_that_a_restricted_namespace_refuses(scratch: Scratch) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "c", "image": "a:1"}]},
+    }
+    scratch.write(TEMPLATE, json.dumps(pod))
+    findings = found(scratch)
+    assert "pod-security" in {each.rule for each in findings}
+    assert {str(each.path) for each in findings} == {TEMPLATE}
+
+
+def test_what_does_not_render_is_a_finding_and_hides_nothing(scratch: Scratch) -> None:
+    scratch.write("deployments/staging/environment.yaml", "a: [unclosed\n")
+    scratch.write("values/dev/ml-api.yaml", b"\xff\x00")
+    scratch.append("values/prod/ml-batch.yaml", "image: {tag: latest}\n")
+    rules = {(str(each.path), each.rule) for each in check(scratch.root).findings}
+    assert rules == {
+        ("deployments/base.yaml", "helmfile"),
+        ("values/dev/ml-api.yaml", "render"),
+        ("values/prod/ml-batch.yaml", "image-pinned"),
+    }
+
+
+def test_a_kubernetes_version_without_schemas_is_said(scratch: Scratch) -> None:
+    text = scratch.path("deployments/base.yaml").read_text("utf-8")
+    newest = ".".join(map(str, openapi.minors()[-1]))
+    scratch.write("deployments/base.yaml", f"kubeVersion: v{newest}.1\n{text}")
+    assert found(scratch) == []
+    scratch.write("deployments/base.yaml", f"kubeVersion: v1.35.9\n{text}")
+    with pytest.raises(MldeployError, match=re.escape("kubeVersion v1.35.9 has no schemas here, only")):
+        found(scratch)
+
+
+def test_the_exit_code_and_the_formats(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(scratch.root)
+    assert main(["check", "--environment", "dev"]) == ExitCode.CLEAN
+    scratch.write("values/dev/ml-batch.yaml", "image: {tag: latest}\n")
+    for form in ("text", "json", "github", "sarif", "junit", "markdown"):
+        capsys.readouterr()
+        assert main(["check", "--environment", "dev", "--output", form]) == ExitCode.FINDINGS
+        assert "image-pinned" in capsys.readouterr().out.replace("\\", "")
+    assert main(["check", "--environment", "nowhere"]) == ExitCode.ERROR
+
+
+def test_every_builtin_kind_has_a_strict_schema() -> None:
+    folder = api_schemas(openapi.minors()[-1])
+    files = {path.name: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
+    assert {"service_v1_v1.json", "deployment_apps_v1.json", "horizontalpodautoscaler_autoscaling_v2.json"} <= set(
+        files
+    )
+    assert len(files) > 100
+    deployment = files["deployment_apps_v1.json"]
+    assert deployment["additionalProperties"] is False
+    template = deployment["properties"]["spec"]["properties"]["template"]["properties"]["spec"]
+    assert template["properties"]["containers"]["items"]["additionalProperties"] is False
+
+
+def test_many_objects_of_one_name_keep_their_own_problems() -> None:
+    good = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "same"}}
+    bad = {**good, "wrong": 1}
+    schemas = [api_schemas(openapi.minors()[-1]), crd_schemas([])]
+    counts = [len(problems) for problems in conform([good, bad, good, bad, bad], schemas)]
+    assert counts == [0, 1, 0, 1, 1]
