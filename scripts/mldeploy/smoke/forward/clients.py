@@ -101,6 +101,8 @@ class Clients:
 
     def expire(self) -> float:
         """End what has waited too long; gives when, on the monotonic clock, the next one has."""
+        if not self._waiting and not self._lingering:
+            return math.inf
         now = time.monotonic()
         while self._waiting and self._waiting[0].expires <= now:
             self._fail(self._waiting.popleft(), f"no ready pod within {self._hold_s:g} s")

@@ -27,6 +27,7 @@ class Lane:
         held: the tunnel has too much to send: clients are read no further meanwhile.
         pinged: when, on the monotonic clock, the last ping was sent (or the lane began).
         unanswered: the number of the ping that waits for its answer.
+        wanted: the events that the selector waits for.
     """
 
     tunnel: Tunnel
@@ -35,6 +36,11 @@ class Lane:
     held: bool = False
     pinged: float = field(default_factory=time.monotonic)
     unanswered: int | None = None
+    wanted: int = 0
+
+    def fileno(self) -> int:
+        """Give the descriptor to wait on."""
+        return self.tunnel.fileno()
 
 
 @dataclass(eq=False)
@@ -52,6 +58,7 @@ class Connection:
         judged: the error stream has ended, so `error` is all that there is to say.
         expires: when, on the monotonic clock, a wait ends: for a tunnel, or for the client to close its end too.
         unsent: how many bytes wait until the client takes them.
+        wanted: the events that the selector waits for.
     """
 
     sock: socket.socket
@@ -64,6 +71,7 @@ class Connection:
     judged: bool = False
     expires: float = 0.0
     unsent: int = 0
+    wanted: int = 0
     _pieces: deque[bytes] = field(default_factory=deque)
 
     def fileno(self) -> int:

@@ -121,15 +121,16 @@ class Pump:
         for sock in (self._listener, self._wake_in, self._wake_out):
             sock.close()
 
-    def _want(self, thing: Connection | Tunnel | socket.socket, events: int, handler: Callable[[int], None]) -> None:
-        known = self._selector.get_map().get(thing)
-        if known is None:
-            if events:
-                self._selector.register(thing, events, handler)
-        elif not events:
+    def _want(self, thing: Connection | Lane, events: int, handler: Callable[[int], None]) -> None:
+        if events == thing.wanted:
+            return
+        if not events:
             self._selector.unregister(thing)
-        elif known.events != events:
+        elif not thing.wanted:
+            self._selector.register(thing, events, handler)
+        else:
             self._selector.modify(thing, events, handler)
+        thing.wanted = events
 
     # Tunnels
 
@@ -158,7 +159,7 @@ class Pump:
             for connection in lane.connections.values():
                 self._clients.watch(connection)
         events = (0 if lane.full else EVENT_READ) | (EVENT_WRITE if lane.tunnel.queued else 0)
-        self._want(lane.tunnel, events, partial(self._on_tunnel, lane))
+        self._want(lane, events, partial(self._on_tunnel, lane))
 
     def _on_tunnel(self, lane: Lane, mask: int) -> None:
         if mask & EVENT_READ and lane.tunnel in self._lanes:
@@ -198,7 +199,7 @@ class Pump:
     def _drop(self, lane: Lane) -> None:
         if lane is self._current:
             self._current = None
-        self._want(lane.tunnel, 0, self._woken)
+        self._want(lane, 0, self._woken)
         del self._lanes[lane.tunnel]
         lane.tunnel.close()
 
@@ -214,11 +215,11 @@ class Pump:
         except OSError as error:
             # No descriptor is left for it: let it wait where it is, and look again when some may have been closed.
             self._on_failure(f"a connection cannot be taken: {error.strerror}")
-            self._want(self._listener, 0, self._accept)
+            self._selector.unregister(self._listener)
             self._accepts_again = time.monotonic() + _ACCEPT_AGAIN_S
 
     def _resume(self) -> float:
         if self._accepts_again <= time.monotonic():
             self._accepts_again = math.inf
-            self._want(self._listener, EVENT_READ, self._accept)
+            self._selector.register(self._listener, EVENT_READ, self._accept)
         return self._accepts_again

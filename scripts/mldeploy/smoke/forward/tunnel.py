@@ -73,10 +73,7 @@ class Tunnel:
         Raises:
             TunnelLostError: the connection has ended.
         """
-        frames: list[spdy.Frame] = []
-        for piece in self._wire.receive():
-            frames += self._decoder.feed(piece)
-        return frames
+        return list(self._decoder.feed(self._wire.receive()))
 
     def flush(self) -> None:
         """Send what is queued, as far as the connection takes it now.

@@ -52,8 +52,8 @@ class Wire:
     def __post_init__(self) -> None:
         self.sock.setblocking(False)
 
-    def receive(self) -> list[bytes]:
-        """Read what is there, up to a share of it, and give the payload in pieces, as the messages were cut.
+    def receive(self) -> bytes:
+        """Read what is there, up to a share of it, and give the messages' payload as one piece.
 
         Raises:
             TunnelLostError: the connection has ended.
@@ -61,7 +61,7 @@ class Wire:
         try:
             data = self.sock.recv(_READ_SIZE)
         except BlockingIOError:
-            return []
+            return b""
         except OSError as error:
             raise TunnelLostError(error.strerror or str(error)) from error
         if not data:
@@ -105,7 +105,7 @@ class Wire:
             self.flush()
         self.sock.close()
 
-    def _unframe(self, data: bytes) -> list[bytes]:
+    def _unframe(self, data: bytes) -> bytes:
         """Take frames apart; a server's are not masked. Pings are answered here."""
         pieces = []
         at = 0
@@ -131,7 +131,7 @@ class Wire:
                 reason = payload[2:].decode("utf-8", "replace") or "without a reason"
                 raise TunnelLostError(f"the API server closed it ({reason})")
         self.rest = data[at:]
-        return pieces
+        return b"".join(pieces)
 
 
 def _decrypt(tls: Tls, data: bytes) -> bytes:
