@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from mldeploy import process
 from mldeploy.cluster import Cluster, open_cluster
+from mldeploy.cluster.cgroups import hierarchies
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import tool
 
@@ -30,12 +31,13 @@ class Traces:
     processes: frozenset[str]
 
 
-def traces(marker: str) -> Traces:
-    """Look at the host: interfaces and firewall rules, all of them; what else there is by `marker`."""
+def traces(marker: str, name: str) -> Traces:
+    """Look at the host: all interfaces and firewall rules; mounts and processes by `marker`, cgroups by the cluster."""
     links = json.loads(process.run(["ip", "-json", "link"], timeout_s=10).stdout)
     rules = process.run(["iptables-save"], timeout_s=10).stdout.splitlines()
     mounts = Path("/proc/self/mounts").read_text("utf-8").splitlines()
-    cgroups = {str(path) for path in Path("/sys/fs/cgroup").glob(f"**/*{marker}*") if path.is_dir()}
+    tops = [one.mount for one in hierarchies()]
+    cgroups = {str(path) for top in tops for path in top.iterdir() if path.name.startswith(f"mldeploy-{name}-")}
     return Traces(
         interfaces=frozenset(link["ifname"] for link in links),
         rules=frozenset(rule for rule in rules if rule.startswith("-A")),
@@ -85,14 +87,15 @@ def fresh_cluster(name: str) -> Iterator[Cluster]:
     """Start a cluster in a state folder of its own; afterwards nothing of it may be left."""
     # Not below pytest's own folder: a checkout may be anywhere, and a deep path is no reason to fail.
     root = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    before = traces(root.name)
+    before = traces(root.name, name)
     opened = open_cluster(root, name=name)
     try:
         opened.up(Quiet())
+        assert traces(root.name, name).cgroups, "a running cluster shows in what is looked at"
         yield opened
     finally:
         opened.down(Quiet())
-        after = traces(root.name)
+        after = traces(root.name, name)
         shutil.rmtree(root)
     assert after == before, "the cluster left something behind"
 

@@ -130,17 +130,16 @@ def test_down_leaves_nothing_and_a_restored_cluster_is_new(second: Cluster, chec
     other = kubectl_for(second.kubeconfig)
     other("create", "configmap", "-n", "default", "gone", "--from-literal=a=b")
     place = layout(checkout, NAME)
-    assert traces(checkout.name).processes
+    assert traces(checkout.name, NAME).processes
     seen = processes.of(keeper_of(checkout).first)
     assert len(seen) > 10
     port = keeper_of(checkout).port
     done = mldeploy(checkout, "cluster", "down", "--name", NAME)
     assert "Ending cluster" in done.stderr
-    left = traces(checkout.name)
+    left = traces(checkout.name, NAME)
     assert not left.processes
     assert not left.mounts
     assert not left.cgroups
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/mldeploy-{NAME}-*"))
     assert not [one for one in seen if f"NSpid:\t{one.pid}\t{one.inner}\n" in read(Path(f"/proc/{one.pid}/status"))]
     assert not place.node.exists()
     assert not place.kubeconfig.exists()
@@ -174,9 +173,8 @@ def await_nothing(checkout: Path) -> None:
     """Wait until the host has nothing of the cluster, without anybody's help."""
 
     def nothing() -> bool:
-        left = traces(checkout.name)
-        cgroups = list(Path("/sys/fs/cgroup").glob(f"**/mldeploy-{NAME}-*"))
-        return not (left.processes or left.mounts or left.cgroups or cgroups)
+        left = traces(checkout.name, NAME)
+        return not (left.processes or left.mounts or left.cgroups)
 
     await_true(nothing, "no process, mount or cgroup of the cluster is left", timeout_s=20)
 

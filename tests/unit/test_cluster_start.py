@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from mldeploy import process
 from mldeploy.cluster import machine, pki, record, snapshot, supervision, wait
 from mldeploy.cluster.components import components
 from mldeploy.cluster.layout import Layout, checked_name, inside, layout
@@ -123,6 +126,19 @@ def test_a_snapshot_without_its_key_does_not_count(place: Layout) -> None:
     assert not snapshot.usable(place, "key")
 
 
+@contextmanager
+def sleeping() -> Iterator[int]:
+    child = process.start(["sleep", "60"])
+    try:
+        yield child.pid
+    finally:
+        process.terminate(child)
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def test_a_snapshot_is_whole_or_absent(place: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     blob = place.node / "containerd" / "io.containerd.content.v1.content" / "blobs" / "sha256" / "a"
     layer = place.node / "containerd" / "io.containerd.snapshotter.v1.overlayfs" / "snapshots" / "1" / "fs" / "bin"
@@ -130,7 +146,11 @@ def test_a_snapshot_is_whole_or_absent(place: Layout, monkeypatch: pytest.Monkey
     for path in (blob, layer, database, place.node / "etcd" / "db", place.node / "pki" / "ca.key"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(path.name)
-    snapshot.take(place, "key", [])
+    with sleeping() as pid:
+        snapshot.take_store(place, pid)
+        assert not snapshot.usable(place, "key"), "half a snapshot is none"
+        snapshot.take_images(place, pid, "key")
+        assert state(pid) in "RS", "it goes on afterwards"
     kept = place.snapshot / "containerd"
     assert (kept / blob.relative_to(place.node / "containerd")).samefile(blob), "content is linked"
     assert (kept / layer.relative_to(place.node / "containerd")).samefile(layer), "unpacked files are linked"
@@ -143,10 +163,11 @@ def test_a_snapshot_is_whole_or_absent(place: Layout, monkeypatch: pytest.Monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(snapshot, "_copy", full)
-    with pytest.raises(OSError, match="No space"):
-        snapshot.take(place, "newer", [])
+    with sleeping() as pid:
+        with pytest.raises(OSError, match="No space"):
+            snapshot.take_store(place, pid)
+        assert state(pid) in "RS"
     assert snapshot.usable(place, "key"), "the old one stays until a new one is whole"
-    assert [path.name for path in place.folder.glob("snapshot*")] == ["snapshot"]
 
 
 def test_services_wait_for_orders_and_hide_nothing_in_their_arguments(place: Layout, tmp_path: Path) -> None:

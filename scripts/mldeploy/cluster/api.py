@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,7 +56,8 @@ class Api:
         Raises:
             ApiError: no answer, or one that is no success.
         """
-        return self._request("GET", path, None, "")
+        with closing(self._connection()) as connection:
+            return _request(connection, "GET", path, None, {})
 
     def get(self, path: str) -> dict[str, Any]:
         """Give the object at `path`; raises as `text` does."""
@@ -68,29 +71,30 @@ class Api:
             return False
         return True
 
-    def apply(self, manifest: dict[str, Any]) -> None:
-        """Apply one object, server-side: made or changed to be as `manifest` says; raises as `text` does."""
-        root, plural, namespaced = _KINDS[manifest["kind"]]
-        name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "default")
-        middle = f"/namespaces/{namespace}" if namespaced else ""
-        query = f"fieldManager={_FIELD_MANAGER}&force=true"
-        self._request(
-            "PATCH",
-            f"{root}{middle}/{plural}/{quote(name)}?{query}",
-            json.dumps(manifest).encode(),
-            "application/apply-patch+yaml",
-        )
+    def apply(self, manifests: Sequence[dict[str, Any]]) -> None:
+        """Apply objects, server-side and in order: made or changed to be as they say; raises as `text` does."""
+        with closing(self._connection()) as connection:
+            for manifest in manifests:
+                root, plural, namespaced = _KINDS[manifest["kind"]]
+                name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "default")
+                middle = f"/namespaces/{namespace}" if namespaced else ""
+                path = f"{root}{middle}/{plural}/{quote(name)}?fieldManager={_FIELD_MANAGER}&force=true"
+                body = json.dumps(manifest).encode()
+                _request(connection, "PATCH", path, body, {"Content-Type": "application/apply-patch+yaml"})
 
-    def _request(self, method: str, path: str, body: bytes | None, kind: str) -> str:
-        connection = http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S, context=self._tls)
-        try:
-            connection.request(method, path, body, {"Content-Type": kind} if kind else {})
-            answer = connection.getresponse()
-            text = answer.read().decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException) as error:
-            raise ApiError(0, f"{method} {path}: {error}") from error
-        finally:
-            connection.close()
-        if answer.status >= 300:
-            raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:500]}")
-        return text
+    def _connection(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S, context=self._tls)
+
+
+def _request(
+    connection: http.client.HTTPSConnection, method: str, path: str, body: bytes | None, headers: dict[str, str]
+) -> str:
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        text = answer.read().decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise ApiError(0, f"{method} {path}: {error}") from error
+    if answer.status >= 300:
+        raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:500]}")
+    return text

@@ -1,8 +1,8 @@
 """The bootstrapped state, kept so that later starts skip the bootstrap: keys, the store, and the node's images.
 
-Taken while the components are stopped for some milliseconds, in a moment when no pod exists yet. What is copied is what
-a power cut would leave at that moment, which both stores are made to recover from. Files that are never changed in
-place (image content and unpacked layers) are linked, not copied.
+Taken while the component is stopped for some milliseconds, when there is no node and no pod yet. What is copied
+is what a power cut would leave at that moment, which both stores are made to recover from. Files that are never changed
+in place (image content and unpacked layers) are linked, not copied.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mldeploy import process
-from mldeploy.cluster import addons, pki
+from mldeploy.cluster import addons, pki, wait
 from mldeploy.cluster.components import Component
 from mldeploy.cluster.layout import Layout
 
 _COPY_S = 60.0
+_STOP_S = 10.0
 _SOURCES = ("pki", "etcd", "containerd")
 _KEY = "key"
 
@@ -49,38 +50,56 @@ def restore(place: Layout) -> None:
         _copy(place.snapshot / name, place.node / name)
 
 
-def take(place: Layout, taken_key: str, pids: Sequence[int]) -> None:
-    """Keep the state as it is now; a snapshot that is there is replaced once the new one is whole.
+def take_store(place: Layout, etcd: int) -> None:
+    """Begin a snapshot with the keys and the store as they are now: no node may be registered yet.
 
     Args:
         place: the cluster's files.
-        taken_key: see `key`.
-        pids: the host's numbers of etcd and containerd, stopped meanwhile.
+        etcd: the host's number of its process.
     """
-    temporary = place.folder / f"snapshot.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(mode=0o700)
-    try:
-        with _stopped(pids):
-            for name in _SOURCES:
-                _copy(place.node / name, temporary / name)
-        (temporary / _KEY).write_text(taken_key, "ascii")
-        shutil.rmtree(place.snapshot, ignore_errors=True)
-        temporary.rename(place.snapshot)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(_unfinished(place), ignore_errors=True)
+    _unfinished(place).mkdir(mode=0o700)
+    _copy(place.node / "pki", _unfinished(place) / "pki")
+    with _stopped(etcd):
+        _copy(place.node / "etcd", _unfinished(place) / "etcd")
+
+
+def take_images(place: Layout, containerd: int, taken_key: str) -> None:
+    """Finish a snapshot with the node's images, and put it in the place of an older one: no pod may run yet.
+
+    Args:
+        place: the cluster's files.
+        containerd: the host's number of its process.
+        taken_key: see `key`.
+    """
+    with _stopped(containerd):
+        _copy(place.node / "containerd", _unfinished(place) / "containerd")
+    (_unfinished(place) / _KEY).write_text(taken_key, "ascii")
+    shutil.rmtree(place.snapshot, ignore_errors=True)
+    _unfinished(place).rename(place.snapshot)
 
 
 @contextmanager
-def _stopped(pids: Sequence[int]) -> Iterator[None]:
+def _stopped(pid: int) -> Iterator[None]:
+    """Stop a process, every thread of it, for the length of a block: it neither ends nor notices."""
+    os.kill(pid, signal.SIGSTOP)
     try:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        wait.until(lambda: _is_stopped(pid), f"process {pid} to stop", timeout_s=_STOP_S, alive=str)
         yield
     finally:
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    states = [
+        path.read_text("ascii").rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")
+    ]
+    return set(states) == {"T"}
+
+
+def _unfinished(place: Layout) -> Path:
+    return place.folder / "snapshot.unfinished"
 
 
 def _copy(source: Path, target: Path) -> None:
