@@ -18,7 +18,7 @@ def status_text(status: ClusterStatus) -> str:
     }
     lines = [f"{key + ':':<15}{value}" for key, value in facts.items() if value]
     if status.components:
-        width = max(len(one.name) for one in status.components)
+        width = max(len("component"), *(len(one.name) for one in status.components))
         lines += ["", f"{'component':<{width}}  {'state':<7}  {'pid':>8}  {'uptime':>10}  {'memory':>8}"]
         for one in status.components:
             state = "running" if one.running else "down"
