@@ -4,7 +4,7 @@
     python benchmarks/lint.py --runs 3 --files 10
 
 Each run is a process of its own, nothing cached: medians of wall-clock and CPU seconds. The files are made up like a
-published chart's values: half comments, nested mappings, short lists, a block of text.
+published chart's values: two thirds comments, nested mappings, short lists, a block of text.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from mldeploy import process
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_S = 900
 _SECTION = """\
+# ----------------------------------------------------------------------------------------------------------------------
 # -- Component {n}: how many pods it runs, what they need, and who may reach them. Everything here may be changed in an
-# environment; what is not set there stays as it is in the chart.
+# environment; what is not set there stays as it is in the chart. The component is started after the ones above, waits
+# until they answer, and is stopped before them; a change of its settings restarts it, one pod after the other, and the
+# budget below keeps enough of them running meanwhile. See the runbook of the component for what may go wrong, how it
+# shows on the dashboards, and what to do then.
 component{n}:
   # -- Whether the component is deployed at all.
   enabled: true

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,8 @@ def main(argv: Sequence[str]) -> int:
     """Run `mldeploy lint`."""
     options = _parser().parse_args(argv)
     began = time.perf_counter()
+    # Everything that is read stays until the process ends, and collecting it again and again is most of the time.
+    gc.disable()
     root = paths.checkout()
     from mldeploy.values.lint import lint
 

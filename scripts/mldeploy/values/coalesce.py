@@ -6,7 +6,6 @@ lists and scalars replace, and a null in a values file removes the chart's defau
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -45,7 +44,7 @@ def coalesce(chart: Defaults, overrides: dict[str, Value]) -> Coalesced:
         ValueError: a subchart's key holds something that is no mapping; Helm stops there.
     """
     warnings: list[str] = []
-    values = deepcopy(overrides)
+    values = _copy(overrides)
     _coalesce(chart, values, "", warnings, merge=False)
     return Coalesced(values, tuple(warnings))
 
@@ -63,7 +62,7 @@ def _coalesce(chart: Defaults, dest: dict[str, Value], prefix: str, warnings: li
 
 def _chart_values(chart: Defaults, dest: dict[str, Value], path: str, warnings: list[str], *, merge: bool) -> None:
     subcharts = {subchart.name for subchart in chart.subcharts}
-    for key, default in deepcopy(chart.values).items():
+    for key, default in _copy(chart.values).items():
         keep_nulls = merge or key in subcharts
         if key not in dest:
             if merge or default is not None:
@@ -127,6 +126,11 @@ def _without_nulls(value: _V) -> _V:
     if not isinstance(value, dict):
         return value
     return {key: _without_nulls(child) for key, child in value.items() if child is not None}  # type: ignore[return-value]
+
+
+def _copy(values: dict[str, Value]) -> dict[str, Value]:
+    """Copy mappings, which coalescing changes; lists and scalars are only ever replaced as a whole."""
+    return {key: _copy(value) if isinstance(value, dict) else value for key, value in values.items()}
 
 
 def _join(prefix: str, name: str) -> str:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 20  # a release, values and manifests together, must fit into a Secret of 1 MiB
 MAX_DEPTH = 100
-MAX_NODES = 60_000
+MAX_NODES = 40_000
+MAX_DOCUMENTS = 100
 
 _BRACKET = re.compile(r"[\[\]{}]")
 _WIDE_FIRST = re.compile(rf"[ \t?:-]{{{MAX_DEPTH // 2}}}")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mldeploy.values.scalars import Scalar
 
 PRINTED_AS_FLOAT = 10**6  # Go prints a float64 with an exponent from here on
+_LONGEST_KEY = 100
 _SECRET_KEY = re.compile(
     r"(?i)(?:^|[._-])(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
     r"|auth|client[_-]?secret|signing[_-]?key|encryption[_-]?key)$"
@@ -23,12 +24,12 @@ _TOKEN = re.compile(
     r"\b(?:A(?:KIA|SIA|IDA|ROA)[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[0-9A-Za-z]{36,}|github_pat_[0-9A-Za-z_]{50,}"
     r"|glpat-[0-9A-Za-z_-]{20,}|xox[abposr]-[0-9A-Za-z-]{10,}|sk_(?:live|test)_[0-9A-Za-z]{16,}|rk_live_[0-9A-Za-z]{16,}"
     r"|sk-(?:ant-|proj-)?[0-9A-Za-z_-]{32,}|hf_[0-9A-Za-z]{30,}|npm_[0-9A-Za-z]{36}|pypi-[0-9A-Za-z_-]{50,}"
-    r"|dop_v1_[0-9a-f]{64}|SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|hvs\.[0-9A-Za-z_-]{24,}|dapi[0-9a-f]{32}"
-    r"|eyJ[0-9A-Za-z_-]{10,}\.eyJ[0-9A-Za-z_-]{10,}\.[0-9A-Za-z_-]*)"
+    r"|dop_v1_[0-9a-f]{64}|SG\.[0-9A-Za-z_-]{16,64}\.[0-9A-Za-z_-]{16,64}|hvs\.[0-9A-Za-z_-]{24,}|dapi[0-9a-f]{32}"
+    r"|eyJ[0-9A-Za-z_-]{10,2000}\.eyJ[0-9A-Za-z_-]{10,4000}\.[0-9A-Za-z_-]*)"
     r"|-----BEGIN (?:[A-Z]+ )*PRIVATE KEY(?: BLOCK)?-----"
     r"|hooks\.slack\.com/services/T[0-9A-Z]+/B[0-9A-Z]+/[0-9A-Za-z]+"
 )
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@]*:(?P<password>[^\s/@]+)@")
+_URL = re.compile(r"[a-zA-Z0-9]://[^\s/:@]*:(?P<password>[^\s/@]+)@")
 _PAIR = re.compile(r"(?i)\b(?:password|passwd|pwd|accountkey|sharedaccesskey)=(?P<password>[^;&\s]{4,})")
 _DENSE = re.compile(r"[0-9A-Za-z+/_=-]{20,}")
 _PLACEHOLDER = re.compile(
@@ -40,7 +41,7 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 def is_odd(text: str, value: Scalar, *, plain: bool) -> bool:
     """Tell whether any rule about single scalars may have something to say."""
     if isinstance(value, str):
-        return secret_shape(text) != "" or _SECRET_KEY.search(text) is not None
+        return secret_shape(text) != "" or is_secret_key(text)
     if not plain:
         return False
     if value is None:
@@ -52,7 +53,7 @@ def is_odd(text: str, value: Scalar, *, plain: bool) -> bool:
 
 def is_secret_key(name: str) -> bool:
     """Tell whether a key's name says that its value is a secret."""
-    return _SECRET_KEY.search(name) is not None
+    return len(name) <= _LONGEST_KEY and _SECRET_KEY.search(name) is not None
 
 
 def secret_shape(text: str) -> str:
@@ -65,7 +66,7 @@ def secret_shape(text: str) -> str:
         match = pattern.search(text)
         if match and not _PLACEHOLDER.match(match["password"]):
             return name
-    if any(_is_dense(match[0], text) for match in _DENSE.finditer(text)):
+    if any(_is_dense(match[0], text[max(match.start() - 8, 0) : match.start()]) for match in _DENSE.finditer(text)):
         return "a random string, as keys and tokens are"
     return ""
 
@@ -75,9 +76,8 @@ def is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.match(text) is not None
 
 
-def _is_dense(word: str, text: str) -> bool:
+def _is_dense(word: str, before: str) -> bool:
     """Tell random characters from names, paths and digests by their entropy."""
-    before = text[: text.index(word)]
     if before.endswith(("sha256:", "sha512:", "sha1:", "sha256-", "@")) or word.count("/") > 2:
         return False
     if _HEX.fullmatch(word):

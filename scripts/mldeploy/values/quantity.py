@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ def quantity(value: object) -> Fraction | None:
     """Read a Kubernetes quantity (k8s.io/apimachinery/pkg/api/resource); None: it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    match = _QUANTITY.fullmatch(str(value))
+    return _quantity(str(value))
+
+
+@lru_cache(maxsize=4096)
+def _quantity(text: str) -> Fraction | None:
+    match = _QUANTITY.fullmatch(text)
     if match is None:
         return None
     number, exponent, suffix = match.groups()

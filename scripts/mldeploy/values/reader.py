@@ -113,6 +113,12 @@ def _pieces(text: str, path: Path) -> list[tuple[int, str]]:
                     f"Helm takes a line that begins with '---' for a separator and refuses '{rest[:40]}' after it",
                     "indent the line, or leave only '---'",
                 )
+            if len(pieces) == guard.MAX_DOCUMENTS:
+                raise ReadError(
+                    Position(path, number + 1, 1),
+                    f"more than {guard.MAX_DOCUMENTS} YAML documents",
+                    "keep one document in a values file",
+                )
             if lines:
                 pieces.append((first, "\n".join(lines) + "\n"))
                 lines = []

@@ -53,7 +53,7 @@ DOCUMENTATION: dict[str, str] = {
     ),
     "unreadable": (
         "A file that Helm would refuse, or that exceeds a limit.\n\nThe file is read exactly as the pinned Helm reads "
-        "it. Beyond 1 MiB, 60,000 values or 100 levels it is\nrefused here before Helm would: no release can hold that."
+        "it. Beyond 1 MiB, 40,000 values or 100 levels it is\nrefused here before Helm would: no release can hold that."
     ),
 }
 """Every rule's documentation by its ID; the first line is its summary."""

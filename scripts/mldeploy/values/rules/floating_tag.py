@@ -36,7 +36,8 @@ def check(layered: Layered) -> Iterator[Problem]:
 def _visit(layered: Layered, value: Value, keys: Keys) -> Iterator[Problem]:
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _visit(layered, item, (*keys, index))
+            if isinstance(item, dict | list):
+                yield from _visit(layered, item, (*keys, index))
     if not isinstance(value, dict):
         return
     tag = value.get("tag")
