@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 
 from mldeploy.errors import MldeployError
-from mldeploy.process import start, terminate
+from mldeploy.process import Child, start, terminate
 
 _SHOWN_LINES = 15
 
@@ -21,7 +19,7 @@ class Background:
     A process, not a thread: Ctrl-C and a failure of the main sequence can end it at once, with what it started.
     """
 
-    def __init__(self, child: Popen[str], log: Path, words: Sequence[str]) -> None:
+    def __init__(self, child: Child, log: Path, words: Sequence[str]) -> None:
         self._child, self._log, self._words = child, log, words
 
     def wait(self) -> None:
@@ -50,13 +48,7 @@ def background(words: Sequence[str], log: Path, *, cwd: Path) -> Iterator[Backgr
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as stream:
-        child = start(
-            [sys.executable, "-m", "mldeploy.cli.main", *words],
-            cwd=cwd,
-            stdout=stream,
-            stderr=stream,
-            env={"PATH": os.environ.get("PATH", os.defpath)},
-        )
+        child = start([sys.executable, "-m", "mldeploy.cli.main", *words], cwd=cwd, stdout=stream, stderr=stream)
     try:
         yield Background(child, log, words)
     finally:
