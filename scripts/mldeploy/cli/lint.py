@@ -45,7 +45,14 @@ def main(argv: Sequence[str]) -> int:
         chosen = changed_files(root, options.changed, chosen)
         if not chosen:
             return _report(root, [], 0, began, options)
-    result = lint(root, chosen)
+    more: tuple[Problem, ...] = ()
+    if options.dead:
+        from mldeploy.cli.rendering import renderer
+        from mldeploy.values.dead import dead_values
+        from mldeploy.values.layers import Workspace
+
+        more = tuple(dead_values(Workspace(root), renderer(root)))
+    result = lint(root, chosen, more)
     if options.fix:
         from mldeploy.values.fix import fix
 
@@ -84,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="report only what is in these files or folders")
     parser.add_argument("--output", choices=FORMATS, help="default: github inside GitHub Actions, else text")
+    parser.add_argument("--dead", action="store_true", help="find values that no render reads, too; takes seconds")
     parser.add_argument("--fix", action="store_true", help="correct what needs no judgement")
     parser.add_argument(
         "--changed", nargs="?", const="HEAD", metavar="REF", help="only files that differ from REF (default: HEAD)"

@@ -41,13 +41,14 @@ class Result:
     files: set[Path] = field(default_factory=set)
 
 
-def lint(root: Path, paths: Sequence[Path] = ()) -> Result:
+def lint(root: Path, paths: Sequence[Path] = (), more: Sequence[Problem] = ()) -> Result:
     """Lint a checkout's values.
 
     Args:
         root: the checkout.
         paths: only what is found in these files or folders is reported; default: everything. Files that belong to no
             release are checked on their own.
+        more: problems that were found elsewhere, such as dead values; ignore comments count for them, too.
 
     Raises:
         MldeployError: the checkout's helmfiles cannot be understood, or a path does not exist.
@@ -63,6 +64,7 @@ def lint(root: Path, paths: Sequence[Path] = ()) -> Result:
             result.problems.append(_unreadable(error))
             result.files.add(path)
     found = [
+        *more,
         *(
             problem.of(rule.ID)
             for rule in rules.FILE

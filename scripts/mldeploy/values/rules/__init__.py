@@ -25,6 +25,7 @@ from mldeploy.values.rules import (
     schema,
     schema_pattern,
     second_document,
+    undeclared_value,
     unknown_key,
     yaml_boolean,
     yaml_number,
@@ -43,10 +44,14 @@ RELEASE = (
     schema,
     unknown_key,
 )
-CHECKOUT = (environment_order, invariant, orphan_file, repeats_default, schema_pattern)
+CHECKOUT = (environment_order, invariant, orphan_file, repeats_default, schema_pattern, undeclared_value)
 
 DOCUMENTATION: dict[str, str] = {
     **{rule.ID: (rule.__doc__ or "").strip() for rule in (*FILE, *RELEASE, *CHECKOUT)},
+    "dead-value": (
+        "A value that no render reads (only with --dead).\n\nEach value is changed in every environment and with each "
+        "file of the chart's ci/ folder; where no manifest\nis different, nothing reads it: it is misspelt or left over."
+    ),
     "ignore-comment": (
         "An ignore comment that is wrong.\n\n`# lint-ignore RULE: reason` at the end of a line, or alone on the line "
         "above, ignores what RULE finds there.\nIt needs a reason, and is reported when it ignores nothing any more."
