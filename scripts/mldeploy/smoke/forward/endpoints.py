@@ -1,7 +1,7 @@
 """Which ready pods a Service selects, followed by a watch of those pods.
 
-Pods and not EndpointSlices, which are made of them: a pod's end shows sooner, and the reason for a pod that is not ready
-is read from the same objects (docs/decisions/0041-watch-pods.md). kubectl port-forward looks at pods as well.
+Pods and not EndpointSlices, which are made of them: a pod's end shows sooner, and why one is not ready is read from the
+same objects (docs/decisions/0041-watch-pods.md). kubectl port-forward looks at pods as well.
 """
 
 from __future__ import annotations
