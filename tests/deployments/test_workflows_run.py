@@ -51,6 +51,12 @@ def test_plan(clone: Clone) -> None:
     assert harmless(comment).replace("\u200b", "") == comment.replace("\u200b", "").replace("&#64;", "@")
 
 
+def test_check(clone: Clone) -> None:
+    done = clone.act("pull_request", "pull-request.yaml", "check")
+    passed(done)
+    assert {"Charts", "What is rendered"} <= set(steps(done))
+
+
 def test_the_comment_is_posted(clone: Clone) -> None:
     (clone.artefacts / "plan.md").write_text("**1 of 6 releases change** @everyone\n", "utf-8")
     with serve() as github:
