@@ -47,7 +47,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def declare(checkout: Path, **differences: Any) -> None:
     content = {name.replace("_", "-"): {"checks": checks} for name, checks in differences.items()}
-    (checkout / "values" / "dev" / "smoke.yaml").write_text(yaml.safe_dump(content), "utf-8")
+    (checkout / "values" / "smoke.dev.yaml").write_text(yaml.safe_dump(content), "utf-8")
 
 
 def run_smoke(cluster: Cluster, root: Path, service: str, *, ready_timeout_s: float = 60.0) -> dict[str, CheckResult]:

@@ -35,10 +35,10 @@ def release() -> Release:
 
 
 def checkout(folder: Path, *, base: str = BASE, dev: str = "") -> Path:
-    (folder / "values" / "dev").mkdir(parents=True)
+    (folder / "values").mkdir()
     (folder / "values" / "smoke.yaml").write_text(base, "utf-8")
     if dev:
-        (folder / "values" / "dev" / "smoke.yaml").write_text(dev, "utf-8")
+        (folder / "values" / "smoke.dev.yaml").write_text(dev, "utf-8")
     return folder
 
 
@@ -80,10 +80,10 @@ def test_an_environments_differences_are_merged_and_null_removes(tmp_path: Path)
 @pytest.mark.parametrize(
     ("dev", "place"),
     [
-        ("web:\n  checks:\n    health:\n      http: {paths: /x}\n", "dev/smoke.yaml:4:7"),
-        ("web:\n  checks:\n    health: {job: {stream: x, body: 1}}\n", "dev/smoke.yaml:3:5"),
-        ("web:\n  forward: {port: 0}\n", "dev/smoke.yaml:2:13"),
-        ("web:\n  checks:\n    latency: {latency: {milliseconds: {median: 3}}}\n", "dev/smoke.yaml:3:25"),
+        ("web:\n  checks:\n    health:\n      http: {paths: /x}\n", "smoke.dev.yaml:4:7"),
+        ("web:\n  checks:\n    health: {job: {stream: x, body: 1}}\n", "smoke.dev.yaml:3:5"),
+        ("web:\n  forward: {port: 0}\n", "smoke.dev.yaml:2:13"),
+        ("web:\n  checks:\n    latency: {latency: {milliseconds: {median: 3}}}\n", "smoke.dev.yaml:3:25"),
     ],
 )
 def test_a_mistake_is_reported_at_its_line(tmp_path: Path, dev: str, place: str) -> None:

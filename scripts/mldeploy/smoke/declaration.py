@@ -1,4 +1,4 @@
-"""The declared checks: `values/smoke.yaml` for every environment, `values/<environment>/smoke.yaml` for differences."""
+"""The declared checks: `values/smoke.yaml` for every environment, `values/smoke.<environment>.yaml` for differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from mldeploy.errors import MldeployError
 from mldeploy.values import Document, Keys, Release, merge, read
 from mldeploy.values.validation import Schema, SchemaError
 
-FILE = "smoke.yaml"
 _SCHEMA = Path(__file__).with_name("schema.json")
 _DEADLINE_S = 10.0
 
@@ -91,8 +90,8 @@ def declared(root: Path, release: Release) -> ServiceChecks:
         MldeployError: a file is missing, no YAML or not what the schema asks for (path:line:column), or
             declares nothing for this service.
     """
-    documents = [read(root / "values" / FILE)]
-    own = root / "values" / release.environment / FILE
+    documents = [read(root / "values" / "smoke.yaml")]
+    own = root / "values" / f"smoke.{release.environment}.yaml"
     if own.is_file():
         documents.append(read(own))
     values: dict[str, Any] = {}
