@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-
 import redis
+
 from mldeploy import process
 
 ROOT = Path(__file__).parents[3]
