@@ -50,7 +50,7 @@ DOCUMENTATION: dict[str, str] = {
     **{rule.ID: (rule.__doc__ or "").strip() for rule in (*FILE, *RELEASE, *CHECKOUT)},
     "dead-value": (
         "A value that no render reads (only with --dead).\n\nEach value is changed in every environment and with each "
-        "file of the chart's ci/ folder; where no manifest\nis different, nothing reads it: it is misspelt or left over."
+        "file of the chart's ci/ folder; where no manifest\ndiffers, nothing reads it: it is misspelt or left over."
     ),
     "ignore-comment": (
         "An ignore comment that is wrong.\n\n`# lint-ignore RULE: reason` at the end of a line, or alone on the line "
