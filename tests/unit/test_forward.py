@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import resource
 import socket
 import threading
 from collections.abc import Iterator
@@ -285,6 +287,25 @@ def test_a_client_that_does_not_read_holds_back_what_is_sent(
             sent = fill(sock)
             sock.settimeout(DEADLINE_S)
             assert exactly(sock, 4 + sent) == b"one\n" + b"y" * sent
+
+
+def test_running_out_of_descriptors_is_survived(cluster: Cluster, kubeconfig: Path) -> None:
+    events = Events()
+    with answering(b"one") as address:
+        cluster.pods = {"one": Pod(address)}
+        cluster.set_ready("one")
+        with forward(kubeconfig, "", "lab", "svc/web", 80, on_event=events) as one, socket.socket() as sock:
+            limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+            lowest_free = os.dup(sock.fileno())
+            os.close(lowest_free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+            try:
+                sock.settimeout(DEADLINE_S)
+                sock.connect(("127.0.0.1", one.port))
+                events.wait_for("a connection cannot be taken: Too many open files")
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert sock.recv(100) == b"one\n"
 
 
 @pytest.mark.parametrize(
