@@ -28,7 +28,6 @@ redis://{{ include "ml-batch.queueName" . }}:6379/0
 {{- define "ml-batch.config" -}}
 {{- with .Values.config -}}
 ML_LOG_LEVEL: {{ .logLevel | quote }}
-ML_CONCURRENCY: {{ .concurrency | int64 | quote }}
 ML_MAX_BATCH: {{ .maxBatch | int64 | quote }}
 ML_BATCH_JOBS: {{ .batchJobs | int64 | quote }}
 ML_CLAIM_IDLE_S: {{ .claimIdleSeconds | quote }}
