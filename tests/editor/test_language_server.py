@@ -36,7 +36,9 @@ def _server() -> Path:
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
-        process.run([NODE.with_name("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout_s=300, cwd=folder)
+        process.run(
+            [NODE.with_name("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], timeout_s=300, cwd=folder
+        )
     return program
 
 
