@@ -77,7 +77,7 @@ def registry_program() -> Path:
     program = folder / "usr" / "bin" / "docker-registry"
     if not program.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        # A machine may have no package lists yet; whether they suffice is seen below. apt-get verifies what it downloads.
+        # A machine may have no package lists yet; whether they suffice shows below. apt-get verifies what it downloads.
         run(["apt-get", "--quiet", "update"], timeout_s=300, ok=range(256))
         run(["apt-get", "--quiet", "download", "docker-registry"], timeout_s=120, cwd=folder)
         for package in folder.glob("*.deb"):
