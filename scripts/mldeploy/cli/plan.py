@@ -15,6 +15,8 @@ _EPILOG = """examples:
   mldeploy plan --base HEAD~1 --head HEAD           what the last commit changed
   mldeploy plan --environment prod --selector service=ml-api
   mldeploy plan --output html > plan.html           one page that needs nothing else
+  mldeploy plan --live --drift --environment prod   what an apply would change in the current kube-context, and what
+                                                    somebody edited there
 
 exit codes: 0 planned; 1 something changes, with --detailed-exitcode; 2 a part could not be planned
 """
@@ -22,9 +24,10 @@ exit codes: 0 planned; 1 something changes, with --detailed-exitcode; 2 a part c
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    from mldeploy.plan import WORKTREE, plan
+    from mldeploy.plan import WORKTREE, Live, plan, plan_live
     from mldeploy.plan.reports import FORMATS, write
-    from mldeploy.render import Selector
+    from mldeploy.render import Selector, environments
+    from mldeploy.rollout import context
 
     parser = argparse.ArgumentParser(
         prog="mldeploy plan",
@@ -43,15 +46,22 @@ def main(argv: Sequence[str]) -> int:
     form = "github" if os.environ.get("GITHUB_ACTIONS") == "true" else "text"
     parser.add_argument("--output", "-o", choices=FORMATS, default=form, help="default: %(default)s")
     parser.add_argument("--detailed-exitcode", action="store_true", help="end with 1 when something changes")
+    parser.add_argument("--live", action="store_true", help="compare with the current kube-context instead of a base")
+    parser.add_argument("--drift", action="store_true", help="with --live: find what was edited in the cluster, too")
     options = parser.parse_args(argv)
+    if options.drift and not options.live:
+        parser.error("--drift needs --live")
+    if options.live and options.base:
+        parser.error("--live compares with a cluster, --base with a commit: choose one")
 
-    found = plan(
-        paths.checkout(),
-        base=options.base,
-        head=options.head,
-        wanted=options.environment,
-        selector=Selector.parse(options.selector),
-    )
+    root, selector = paths.checkout(), Selector.parse(options.selector)
+    if options.live:
+        wanted = options.environment or environments(root)[:1]
+        for name in wanted:
+            context.check(root, name)
+        found = plan_live(root, Live(), head=options.head, wanted=wanted, selector=selector, drift=options.drift)
+    else:
+        found = plan(root, base=options.base, head=options.head, wanted=options.environment, selector=selector)
     sys.stdout.write(write(found, options.output))
     if found.failed:
         return ExitCode.ERROR

@@ -53,7 +53,7 @@ def diff(before: Any, after: Any, path: Path_ = ()) -> Iterator[FieldChange]:
 
 def _compare(before: Any, after: Any, path: Path_) -> Iterator[FieldChange]:
     if path[-2:] in _EMPTY_IS_ABSENT:
-        before, after = before or None, after or None
+        before, after = before or {}, after or {}
     if before is None and after is None:
         return
     if before is None or after is None:

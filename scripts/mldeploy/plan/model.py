@@ -36,6 +36,7 @@ class Kind(Enum):
     BUDGET = "budget"
     REPLICAS = "replicas"
     SECRET_REFERENCE = "secret-reference"  # noqa: S105 - the name of a class of change
+    DRIFT = "drift"
     HOOK = "hook"
 
     @property
@@ -48,7 +49,11 @@ class Kind(Enum):
         """How loud a report is about it: "error", "warning" or "notice"."""
         if self in {Kind.IMMUTABLE, Kind.DATA_LOSS}:
             return "error"
-        return "warning" if self in {Kind.KEY_DROPPED, Kind.RBAC_WIDENED, Kind.NETWORK_OPENED, Kind.CRD} else "notice"
+        return (
+            "warning"
+            if self in {Kind.KEY_DROPPED, Kind.RBAC_WIDENED, Kind.NETWORK_OPENED, Kind.CRD, Kind.DRIFT}
+            else "notice"
+        )
 
 
 _LABELS = {
@@ -65,6 +70,7 @@ _LABELS = {
     Kind.BUDGET: "changes a disruption budget",
     Kind.REPLICAS: "changes the number of replicas",
     Kind.SECRET_REFERENCE: "changes a reference to a secret",
+    Kind.DRIFT: "was edited in the cluster",
     Kind.HOOK: "changes a Helm hook",
 }
 

@@ -44,10 +44,11 @@ class Values:
             origin = layered.origin(keys[:length])
             if origin is not None:
                 place = origin.entry.key_position
-                return Reason(self._relative(place.path), place.line, dotted(keys), side, dropped)
+                return Reason(self.relative(place.path), place.line, dotted(keys), side, dropped)
         return None
 
-    def _relative(self, path: Path) -> Path:
+    def relative(self, path: Path) -> Path:
+        """Give a path relative to the checkout, where it is inside."""
         plain = _plain(path)
         return plain.relative_to(self.root) if plain.is_relative_to(self.root) else plain
 
@@ -65,6 +66,27 @@ def reasons(before: tuple[Values, Release] | None, after: tuple[Values, Release]
             return ()
         return (Reason(release.file, 0, f"declares {release.name}", "base" if after is None else "head"),)
     return (*_values(before, after), *_chart(before, after), *_declaration(before, after))
+
+
+def applied_reasons(config: Mapping[str, Any], after: tuple[Values, Release]) -> tuple[Reason, ...]:
+    """Give what made a release differ from what a cluster has: values other than those it was applied with.
+
+    Args:
+        config: the values that it was applied with, as Helm stored them.
+        after: the side that is planned.
+    """
+    values, release = after
+    new = values.layered(release)
+    if new is None:
+        return ()
+    found: list[Reason | None] = []
+    for keys, gone in differing(dict(config), new.overrides):
+        if gone and new.origin(keys) is None:
+            path = values.relative(release.values_files[-1]) if release.values_files else release.file
+            found.append(Reason(path, 0, dotted(keys), "head", dropped=True))
+        else:
+            found.append(values.reason(new, keys, "head", dropped=gone))
+    return tuple(each for each in found if each is not None)
 
 
 def _values(before: tuple[Values, Release], after: tuple[Values, Release]) -> Iterator[Reason]:

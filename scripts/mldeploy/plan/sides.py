@@ -51,8 +51,16 @@ def open_sides(root: Path, base: str | None, head: str) -> tuple[Side, Side]:
     )
     head_commit = _commit(root, "HEAD" if head == WORKTREE else head)
     base_commit, base_name = _base(root, base, head_commit)
-    head_side = Side(root, "working tree") if head == WORKTREE else _extracted(root, head_commit, head)
-    return _extracted(root, base_commit, base_name), head_side
+    return _extracted(root, base_commit, base_name), open_head(root, head)
+
+
+def open_head(root: Path, head: str) -> Side:
+    """Open one side: a commit, branch or tag, or `WORKTREE`.
+
+    Raises:
+        MldeployError: no git repository, an unknown ref, or a clone too shallow to know it.
+    """
+    return Side(root, "working tree") if head == WORKTREE else _extracted(root, _commit(root, head), head)
 
 
 def _base(root: Path, base: str | None, head_commit: str) -> tuple[str, str]:

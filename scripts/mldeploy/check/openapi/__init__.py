@@ -1,6 +1,7 @@
 """The API's own description, one file for each Kubernetes minor: definitions only, one a line, made by `compact`.
 
-    python -m mldeploy.check.openapi api/openapi-spec/swagger.json > scripts/mldeploy/check/openapi/1.36.json
+    kubectl get --raw /openapi/v2 > served.json
+    python -m mldeploy.check.openapi served.json > scripts/mldeploy/check/openapi/1.36.json
 
 A cluster test compares the pinned minor's file with what the running API server serves.
 """
