@@ -21,6 +21,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.image import BuiltImage, build, builder, push
 from mldeploy.image.push import Destination
 from mldeploy.progress import Quiet
+from tests.fixtures.registry import registry as docker_registry
 from tests.unit.service.support import DIGITS, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -190,34 +191,9 @@ def test_without_a_network_it_says_so_and_leaves_nothing(own_cache: Path) -> Non
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """A registry on a free port of 127.0.0.1 that lets in only the user ci with the password "right"."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
     (tmp_path / "htpasswd").write_text(HTPASSWD, "utf-8")
-    settings = {
-        "version": 0.1,
-        "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
-        "http": {"addr": address},
-        "auth": {"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}},
-    }
-    (tmp_path / "registry.json").write_text(json.dumps(settings), "utf-8")
-    with (tmp_path / "registry.log").open("w") as log:
-        child = process.start(["docker-registry", "serve", tmp_path / "registry.json"], stdout=log, stderr=log)
-        try:
-            wait_for("docker-registry", lambda: listens(address))
-            yield address
-        finally:
-            process.terminate(child)
-
-
-def listens(address: str) -> bool:
-    host, port = address.split(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
-        return False
-    return True
+    with docker_registry(tmp_path, auth={"htpasswd": {"realm": "test", "path": str(tmp_path / "htpasswd")}}) as address:
+        yield address
 
 
 def test_pushed_to_a_registry_it_is_there_under_its_digest(

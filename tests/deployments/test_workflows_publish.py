@@ -6,10 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import tarfile
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from mldeploy import paths
 from mldeploy.errors import ExitCode, MldeployError, RefusedError
-from mldeploy.process import run, start, terminate
+from mldeploy.process import run
 from mldeploy.publish import application_charts, package_charts, push_chart
+from tests.fixtures.registry import registry as docker_registry
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 30.0
 
 
 def git(folder: Path, *words: str, when: str = "2026-01-02T03:04:05+00:00") -> None:
@@ -48,50 +44,8 @@ def checkout(tmp_path: Path) -> Path:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[str]:
     """An empty registry on a free port of 127.0.0.1."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    config = {
-        "version": 0.1,
-        "log": {"level": "warn"},
-        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
-        "http": {"addr": address},
-    }
-    (tmp_path / "registry.json").write_text(json.dumps(config))
-    with (tmp_path / "registry.log").open("w") as log:
-        child = start([registry_program(), "serve", tmp_path / "registry.json"], stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + DEADLINE_S
-            while not answers(address):
-                assert child.poll() is None, (tmp_path / "registry.log").read_text()
-                assert time.monotonic() < deadline, "docker-registry does not answer"
-                time.sleep(0.05)
-            yield address
-        finally:
-            terminate(child)
-
-
-def registry_program() -> Path:
-    """Debian's docker-registry, out of its package: installed, it would run as a service of this machine for good."""
-    folder = paths.cache() / "debian" / "docker-registry"
-    program = folder / "usr" / "bin" / "docker-registry"
-    if not program.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        # A machine may have no package lists yet; whether they suffice shows below. apt-get verifies what it downloads.
-        run(["apt-get", "--quiet", "update"], timeout_s=300, ok=range(256))
-        run(["apt-get", "--quiet", "download", "docker-registry"], timeout_s=120, cwd=folder)
-        for package in folder.glob("*.deb"):
-            run(["dpkg-deb", "--extract", package, folder], timeout_s=60)
-            package.unlink()
-    return program
-
-
-def answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{address}/v2/", timeout=2) as response:
-            return bool(response.status == 200)
-    except urllib.error.URLError:
-        return False
+    with docker_registry(tmp_path) as address:
+        yield address
 
 
 def manifest(address: str, repository: str, version: str) -> tuple[str, dict[str, Any]]:

@@ -37,6 +37,7 @@ PACKAGES = (
     Package("iptables", "iptables", "Services inside the cluster"),
     Package("kmod", "modprobe", "kernel modules of the cluster's network"),
     Package("mmdebstrap", "mmdebstrap", "makes base images"),
+    Package("redis-tools", "redis-check-rdb", "Redis, for the service's tests"),
     Package("runc", "runc", "runs containers, with seccomp"),
     Package("s6", "s6-svscan", "keeps the cluster's components running"),
     Package("util-linux", "unshare", "the cluster's namespaces"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -159,12 +160,15 @@ class Redis:
         self._folder = folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}?db=0"
+        # One program with two names in Debian; redis-tools, which starts no service, has it under this one.
+        self._program = folder / "redis-server"
+        self._program.symlink_to(shutil.which("redis-check-rdb") or "/redis-tools-is-not-installed")
         self.start()
 
     def start(self, *options: str) -> None:
         words = ["--port", "0", "--unixsocket", str(self.socket), "--save", "", "--dir", str(self._folder)]
         log = ["--logfile", str(self._folder / "redis.log")]
-        self._child = process.start(["redis-server", *words, *log, *options])
+        self._child = process.start([self._program, *words, *log, *options])
         wait_for("redis-server", self._answers)
 
     def _answers(self) -> bool:
