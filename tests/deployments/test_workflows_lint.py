@@ -6,7 +6,7 @@ import shutil
 import sysconfig
 from pathlib import Path
 
-from mldeploy.process import Completed, run
+from mldeploy.process import Argument, Completed, run
 from mldeploy.toolchain import tool
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 def actionlint(folder: Path) -> Completed:
     shellcheck = shutil.which("shellcheck", path=sysconfig.get_path("scripts"))
     assert shellcheck
-    argv = [tool("actionlint"), "-no-color", "-shellcheck", shellcheck, "-pyflakes", ""]
+    argv: list[Argument] = [tool("actionlint"), "-no-color", "-shellcheck", shellcheck, "-pyflakes", ""]
     return run(argv, timeout_s=120, ok=(0, 1), cwd=folder)
 
 
