@@ -179,6 +179,16 @@ def await_nothing(checkout: Path) -> None:
     await_true(nothing, "no process, mount or cgroup of the cluster is left", timeout_s=20)
 
 
+def test_up_while_the_api_server_is_away_keeps_what_is_deployed(second: Cluster, checkout: Path) -> None:
+    other = kubectl_for(second.kubeconfig)
+    other("create", "configmap", "-n", "default", "stays", "--from-literal=a=b")
+    first = keeper_of(checkout).first
+    os.kill(component(second.status(), "kube-apiserver"), signal.SIGKILL)
+    second.up(Quiet())
+    assert keeper_of(checkout).first == first, "nothing but the API server was started again"
+    other("get", "configmap", "-n", "default", "stays")
+
+
 def test_only_one_may_change_a_cluster(second: Cluster, checkout: Path) -> None:
     with record.locked(layout(checkout, NAME)):
         with pytest.raises(RefusedError, match=f"process {os.getpid()}.*is changing it"):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mldeploy.cluster import host, images, machine, node, processes, record, supervision
+from mldeploy.cluster import host, images, machine, node, processes, record, supervision, wait
 from mldeploy.cluster.api import Api, ApiError
 from mldeploy.cluster.components import components
 from mldeploy.cluster.layout import Layout
 from mldeploy.cluster.provider import ClusterStatus, ComponentStatus
+from mldeploy.cluster.readiness import Alive
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress
 from mldeploy.toolchain import group_folder
+
+# A busy machine may take this long over a restart of the API server; what is deployed is not given up for less.
+_ANSWER_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,9 @@ class EmbeddedCluster:
             if record.running(self.place):
                 if self._serves(port):
                     return
-                progress.note(f"cluster {self.name} runs but is not whole: it begins anew")
-                machine.end(self.place)
-                machine.remove_files(self.place)
-            else:
-                # A run that was killed may have left a cgroup behind.
-                machine.end(self.place)
+                progress.note(f"cluster {self.name} runs but does not answer: it is started again")
+            # A run that was killed may have left a cgroup behind, too.
+            machine.end(self.place)
             try:
                 node.up(node.plan(self.place, programs, whole_node=True), port, progress)
             except OSError as error:
@@ -125,7 +126,7 @@ class EmbeddedCluster:
         return ["cat", *(str(path) for path in (*finished, folder / "current"))]
 
     def _serves(self, port: int | None) -> bool:
-        """Tell whether the running cluster is whole and, where a port is asked for, on it."""
+        """Tell whether the running cluster came up whole and answers; one whose API server is being restarted will."""
         found = record.read(self.place)
         if found is None or found.first == 0 or not node.bootstrapped(self.place):
             return False
@@ -134,10 +135,12 @@ class EmbeddedCluster:
                 f"cluster {self.name} runs on port {found.port}",
                 remedy=f"run mldeploy cluster down --name {self.name} first, then up with --port {port}",
             )
+        api = Api(found.port, self.place.pki)
         try:
-            return Api(found.port, self.place.pki).text("/readyz") == "ok"
-        except (ApiError, OSError):
+            wait.until(lambda: api.ok("/readyz"), "the API server", timeout_s=_ANSWER_S, alive=Alive(self.place))
+        except MldeployError:
             return False
+        return True
 
     def _node_condition(self, port: int) -> str:
         try:

@@ -69,6 +69,8 @@ def up(plan: Plan, port: int | None, progress: Progress) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
     listener = machine.listen(place, port)
     if not resumed:
+        if bootstrapped(place):
+            progress.note(f"cluster {place.name}: its components are others than in its last run: it begins anew")
         machine.remove_files(place)
     place.config.mkdir(parents=True, exist_ok=True)
     supervision.write_services(place, plan.components, plan.programs, PATH)
