@@ -12,7 +12,7 @@ from mldeploy.errors import MldeployError
 if TYPE_CHECKING:
     from mldeploy.values.dead import Renderer
     from mldeploy.values.document import Value
-    from mldeploy.values.layers import Release
+    from mldeploy.values.layered import Release
 
 
 def renderer(root: Path) -> Renderer:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mldeploy.values.document import Document, Entry, Keys, Position, ReadError, Value
-from mldeploy.values.layers import Layered, Origin, Release, Workspace
+from mldeploy.values.layered import Layered, Origin, Release
+from mldeploy.values.layers import Workspace
 from mldeploy.values.reader import merge, parse, read
 
 __all__ = [

@@ -12,7 +12,8 @@ from pathlib import Path
 from mldeploy.errors import MldeployError
 from mldeploy.values.coalesce import coalesce
 from mldeploy.values.document import Keys, Value
-from mldeploy.values.layers import Layered, Release, Workspace
+from mldeploy.values.layered import Layered, Release
+from mldeploy.values.layers import Workspace
 from mldeploy.values.problem import Problem, at_key, did_you_mean, dotted
 
 ID = "dead-value"

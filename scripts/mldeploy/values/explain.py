@@ -12,7 +12,7 @@ from mldeploy.values.problem import did_you_mean, dotted
 
 if TYPE_CHECKING:
     from mldeploy.values.document import Keys, Value
-    from mldeploy.values.layers import Layered, Origin
+    from mldeploy.values.layered import Layered, Origin
 
 _STEP = re.compile(r'(?:^|\.)(?:"([^"]*)"|([^.\[\]"]+))|\[([0-9]+)\]')
 

@@ -11,7 +11,7 @@ from mldeploy.values.reader import parse
 
 if TYPE_CHECKING:
     from mldeploy.values.document import Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
     from mldeploy.values.lint import Subject
 
 _GIT_TIMEOUT_S = 20.0

@@ -9,7 +9,8 @@ from pathlib import Path
 from mldeploy.errors import MldeployError
 from mldeploy.values import ignores, rules
 from mldeploy.values.document import Document, ReadError
-from mldeploy.values.layers import Layered, Workspace
+from mldeploy.values.layered import Layered
+from mldeploy.values.layers import Workspace
 from mldeploy.values.problem import Problem
 from mldeploy.values.reader import read
 

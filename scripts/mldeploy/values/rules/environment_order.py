@@ -15,7 +15,7 @@ from mldeploy.values.quantity import lookup, quantity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
     from mldeploy.values.lint import Subject
 
 ID = "environment-order"

@@ -14,8 +14,8 @@ from mldeploy.values.problem import Problem, at_value, dotted, shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.document import Keys, Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.document import Keys
+    from mldeploy.values.layered import Layered
 
 ID = "floating-tag"
 
@@ -30,28 +30,13 @@ def check(layered: Layered) -> Iterator[Problem]:
     """Look at the `tag` of every image, and at images written in one string."""
     if layered.release.is_first_environment:
         return
-    yield from _visit(layered, layered.values, ())
-
-
-def _visit(layered: Layered, value: Value, keys: Keys) -> Iterator[Problem]:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, dict | list):
-                yield from _visit(layered, item, (*keys, index))
-    if not isinstance(value, dict):
-        return
-    tag = value.get("tag")
-    if (
-        isinstance(tag, str)
-        and ("repository" in value or "image" in str(keys[-1:]).lower())
-        and not value.get("digest")
-    ):
-        yield from _report(layered, (*keys, "tag"), tag)
-    for name, child in value.items():
-        if name == "image" and isinstance(child, str) and "@" not in child:
-            yield from _report(layered, (*keys, name), child.rpartition(":")[2] if _has_tag(child) else "latest")
-        elif isinstance(child, dict | list):
-            yield from _visit(layered, child, (*keys, name))
+    for keys, mapping in layered.mappings:
+        tag, image = mapping.get("tag"), mapping.get("image")
+        is_image = "repository" in mapping or "image" in str(keys[-1:]).lower()
+        if isinstance(tag, str) and is_image and not mapping.get("digest"):
+            yield from _report(layered, (*keys, "tag"), tag)
+        if isinstance(image, str) and "@" not in image:
+            yield from _report(layered, (*keys, "image"), image.rpartition(":")[2] if _has_tag(image) else "latest")
 
 
 def _has_tag(image: str) -> bool:

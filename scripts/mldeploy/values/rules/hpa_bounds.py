@@ -13,7 +13,7 @@ from mldeploy.values.quantity import number
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "hpa-bounds"
 

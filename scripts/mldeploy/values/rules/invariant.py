@@ -20,7 +20,7 @@ from mldeploy.values.quantity import lookup, quantity, seconds
 
 if TYPE_CHECKING:
     from mldeploy.values.document import Document, Entry, Keys, Value
-    from mldeploy.values.layers import Layered, Origin
+    from mldeploy.values.layered import Layered, Origin
     from mldeploy.values.lint import Subject
 
 ID = "invariant"

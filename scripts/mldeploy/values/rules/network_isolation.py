@@ -14,7 +14,7 @@ from mldeploy.values.quantity import lookup
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "network-isolation"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mldeploy.values.document import Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "pdb-blocks-drain"
 

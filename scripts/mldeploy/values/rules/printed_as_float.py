@@ -19,7 +19,7 @@ from mldeploy.values.problem import Problem, at_value, dotted, replace_scalar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "printed-as-float"
 

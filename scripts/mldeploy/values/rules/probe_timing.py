@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mldeploy.values.document import Keys, Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "probe-timing"
 

@@ -15,29 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mldeploy.values.document import Keys, Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "requests-over-limits"
 
 
 def check(layered: Layered) -> Iterator[Problem]:
     """Compare every `requests` with the `limits` beside it, wherever they are."""
-    yield from _visit(layered, layered.values, ())
-
-
-def _visit(layered: Layered, value: Value, keys: Keys) -> Iterator[Problem]:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, dict | list):
-                yield from _visit(layered, item, (*keys, index))
-    if not isinstance(value, dict):
-        return
-    requests, limits = value.get("requests"), value.get("limits")
-    if isinstance(requests, dict) and isinstance(limits, dict):
-        yield from _compare(layered, requests, limits, keys)
-    for name, child in value.items():
-        if isinstance(child, dict | list):
-            yield from _visit(layered, child, (*keys, name))
+    for keys, mapping in layered.mappings:
+        requests, limits = mapping.get("requests"), mapping.get("limits")
+        if isinstance(requests, dict) and isinstance(limits, dict):
+            yield from _compare(layered, requests, limits, keys)
 
 
 def _compare(layered: Layered, requests: dict[str, Value], limits: dict[str, Value], keys: Keys) -> Iterator[Problem]:

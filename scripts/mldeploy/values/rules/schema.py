@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mldeploy.values.document import Entry
-    from mldeploy.values.layers import Layered, Origin
+    from mldeploy.values.layered import Layered, Origin
     from mldeploy.values.validation import SchemaError
 
 ID = "schema"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mldeploy.values.document import Value
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
     from mldeploy.values.lint import Subject
 
 ID = "undeclared-value"

@@ -13,7 +13,7 @@ from mldeploy.values.problem import Problem, at_key, did_you_mean, dotted, repla
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mldeploy.values.layers import Layered
+    from mldeploy.values.layered import Layered
 
 ID = "unknown-key"
 
