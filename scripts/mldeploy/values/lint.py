@@ -24,13 +24,13 @@ class Subject:
     Attributes:
         workspace: the checkout.
         releases: every release of every environment whose files can be read, by environment and then as declared.
-        schemas: the charts' schemas, as documents with positions.
+        schemas: the charts' schemas.
         unreadable: values files that Helm refuses.
     """
 
     workspace: Workspace
     releases: tuple[Layered, ...]
-    schemas: tuple[Document, ...]
+    schemas: tuple[Path, ...]
     unreadable: frozenset[Path]
 
 
@@ -80,8 +80,8 @@ def lint(root: Path, paths: Sequence[Path] = (), more: Sequence[Problem] = ()) -
         ),
         *(problem.of(rule.ID) for rule in rules.CHECKOUT for problem in rule.check(subject)),
     ]
-    result.problems += ignores.apply(found, [*documents.values(), *subject.schemas])
-    result.files |= {*documents, *(schema.path for schema in subject.schemas)}
+    result.problems += ignores.apply(found, documents.values())
+    result.files |= {*documents, *subject.schemas}
     if paths:
         wanted = [path.resolve() for path in paths]
         result.files = {path for path in result.files if _within(path, wanted)}
@@ -107,7 +107,7 @@ def _open(workspace: Workspace, result: Result) -> Subject:
     for chart in dict.fromkeys(layered.release.chart for layered in releases):
         path = chart / "values.schema.json"
         if path.is_file():
-            schemas.append(workspace.document(path))
+            schemas.append(path)
     return Subject(workspace, tuple(releases), tuple(schemas), frozenset(unreadable))
 
 
