@@ -206,6 +206,19 @@ def test_a_cache_entry_that_was_altered_is_not_believed(tmp_path: Path, own_cach
     assert rendered(root, "dev") == whole
 
 
+@pytest.mark.parametrize("kind", ["Secret", '"Secret"', "Secret # with a comment"])
+def test_a_manifest_with_a_secret_stays_out_of_the_cache(tmp_path: Path, own_cache: Path, kind: str) -> None:
+    root = small_checkout(tmp_path / "small")
+    secret = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: a}}\nstringData: {{a: planted-in-a-secret}}\n"
+    (root / "chart/templates/secret.yaml").write_text(secret)
+    found = rendered(root, "dev", objects=True)
+    assert all("planted-in-a-secret" in each.manifest for each in found)
+    assert all("Secret" in [one.data["kind"] for one in each.objects] for each in found)
+    for path in own_cache.rglob("*"):
+        if path.is_file() and "tools" not in path.relative_to(own_cache).parts:
+            assert b"planted-in-a-secret" not in path.read_bytes(), path
+
+
 def test_processes_share_the_cache(tmp_path: Path, own_cache: Path) -> None:
     root = small_checkout(tmp_path / "small")
     results: list[list[Rendered]] = []

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/action"
@@ -49,7 +50,9 @@ func (r *renderer) release(wanted Release, withObjects bool) (result Result) {
 		if result.Manifest, err = render(wanted, files, values); err != nil {
 			return Result{Error: err.Error()}
 		}
-		r.cache.put(key, result.Manifest)
+		if !holdsSecret(result.Manifest) {
+			r.cache.put(key, result.Manifest)
+		}
 	}
 	if withObjects {
 		if result.Objects, err = r.objects(result.Manifest); err != nil {
@@ -100,6 +103,9 @@ func (r *renderer) objects(manifest string) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	if holdsSecret(manifest) {
+		return found, nil
+	}
 	text, err := json.Marshal(found)
 	if err != nil {
 		return nil, err
@@ -107,6 +113,11 @@ func (r *renderer) objects(manifest string) ([]Object, error) {
 	r.cache.put(key, string(text))
 	return found, nil
 }
+
+var secretKind = regexp.MustCompile(`kind"?\s*:\s*["']?Secret\b`)
+
+// holdsSecret says whether a manifest has a Secret object: what it holds must not stay in a file.
+func holdsSecret(manifest string) bool { return secretKind.MatchString(manifest) }
 
 // cacheKey names a render by everything that it is made of, except the folders that chart and values lie in: two
 // checkouts share what is equal in both.
