@@ -268,6 +268,14 @@ def test_a_state_that_reads_the_world_is_not_cached(
         assert {each.release.namespace for each in rendered(root, "dev")} == {name}
 
 
+@pytest.mark.parametrize("text", ["environments:\n  dev:\n    secrets: []\n", "# values: ref+echo://planted\n"])
+def test_a_state_with_secrets_is_not_cached(tmp_path: Path, own_cache: Path, text: str) -> None:
+    root = small_checkout(tmp_path / "small")
+    (root / "deployments" / "other.yaml").write_text(text)
+    assert rendered(root, "dev")
+    assert not (own_cache / "states").exists()
+
+
 def test_a_helmfile_that_does_not_parse_names_its_place(scratch: Scratch) -> None:
     scratch.write("deployments/staging/environment.yaml", "a: [unclosed\n")
     good, bad = list_releases(scratch.root, ["dev", "staging"])

@@ -23,11 +23,13 @@ _FORMAT = 1
 _ROOT = "@checkout@"
 _TIMEOUT_S = 120.0
 _VERIFYING = threading.Lock()
-# Template functions whose result is not decided by the state files: a state that calls one is built every time.
+# Template functions whose result is not decided by the state files, and secrets, which must not stay in a file: a state
+# that has one of them is built every time.
 _OUTSIDE = re.compile(
     r"\{\{(?:(?!\}\}).)*\b(?:env|requiredEnv|expandenv|exec|envExec|execWithoutFiles?|readFile|readDir|readDirEntries|isFile"
-    r"|isDir|fetchSecretValue|expandSecretRefs|getHostByName|now|date\w*|rand\w*|uuidv4|gen\w+)\b",
-    re.DOTALL,
+    r"|isDir|fetchSecretValue|expandSecretRefs|getHostByName|now|date\w*|rand\w*|uuidv4|gen\w+)\b"
+    r"|ref\+|^[ \t-]*secrets:",
+    re.DOTALL | re.MULTILINE,
 )
 
 
