@@ -60,6 +60,24 @@ def test_a_failing_probe_counts_where_nothing_else_is_said() -> None:
     assert explain(loud, "dev-ml-api", NOW) == ["FailedMount: no such volume"]
 
 
+def test_an_external_secret_is_named_and_not_what_follows_from_it() -> None:
+    cause = 'error processing spec.data[0] (key: dev-ml-api), err: property absent does not exist in data of secret "x"'
+    unsynced = event("dev-ml-api", "UpdateFailed", cause)
+    unsynced["involvedObject"]["kind"] = "ExternalSecret"
+    follows = event("dev-ml-api-1", "FailedMount", 'MountVolume.SetUp failed: secret "dev-ml-api" not found')
+    other = event("dev-ml-api-1", "FailedMount", 'secret "another" not found')
+    remedy = "put it into the store, or correct externalSecret in the values"
+    named = f"ExternalSecret dev-ml-api cannot be synced: {cause}; {remedy}"
+    assert explain([follows, unsynced], "dev-ml-api", NOW) == [named]
+    assert set(explain([follows, unsynced, other], "dev-ml-api", NOW)) == {
+        named,
+        'FailedMount: secret "another" not found',
+    }
+    assert explain([follows], "dev-ml-api", NOW) == [
+        'FailedMount: MountVolume.SetUp failed: secret "dev-ml-api" not found'
+    ]
+
+
 def test_other_releases_and_old_events_do_not_count() -> None:
     events = [
         event("dev-ml-apis-1", "FailedMount", "another release"),

@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": set(),
     "github": set(),
     "publish": {"toolchain"},
+    "secrets": {"toolchain", "cluster", "values", "smoke"},
 }
 EVERYONE = {"errors", "paths", "process", "progress"}
 

@@ -34,6 +34,9 @@ COMMANDS: dict[str, Command] = {
     "forward": Command(
         module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"
     ),
+    "secrets": Command(
+        module="secrets", group="Deploy", summary="seed dev's store; the operator from its pinned module"
+    ),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"

@@ -47,14 +47,26 @@ def explain(events: Iterable[dict[str, Any]], release: str, now: datetime) -> li
         for event in events
         if f"{event['involvedObject'].get('name', '')}-".startswith(f"{release}-") and now - _when(event) < _YOUNG
     ]
+    # A pod that waits for the Secret of an ExternalSecret, whose own event says why there is none.
+    explained = {f'secret "{event["involvedObject"]["name"]}" not found' for event in about if _is_unsynced(event)}
+    about = [event for event in about if not str(event.get("message", "")).endswith(tuple(explained))]
     about.sort(key=_when, reverse=True)
     loud = [_line(e) for e in about if e.get("reason") not in _NOISE and not _ECHO.match(e.get("message", ""))]
     quiet = [_line(e) for e in about if e.get("reason") in {"Unhealthy", "BackOff"}]
     return list(dict.fromkeys(loud or quiet))[:_SHOWN]
 
 
+def _is_unsynced(event: dict[str, Any]) -> bool:
+    return bool(event["involvedObject"].get("kind") == "ExternalSecret")
+
+
 def _line(event: dict[str, Any]) -> str:
     message = " ".join(str(event.get("message", "")).split())
+    if _is_unsynced(event):
+        return (
+            f"ExternalSecret {event['involvedObject']['name']} cannot be synced: {message}; "
+            "put it into the store, or correct externalSecret in the values"
+        )
     pull = _PULL.match(message)
     if pull:
         return (

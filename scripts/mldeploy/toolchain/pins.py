@@ -12,7 +12,7 @@ from typing import Any
 from mldeploy.errors import MldeployError
 
 DECLARED = Path(__file__).parents[2] / "toolchain"
-GROUPS = ("deploy", "cluster", "internal", "test")
+GROUPS = ("deploy", "cluster", "published", "internal", "test")
 
 
 @dataclass(frozen=True)

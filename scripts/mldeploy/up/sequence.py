@@ -16,6 +16,7 @@ from mldeploy.process import ProcessError, run
 from mldeploy.progress import Progress
 from mldeploy.smoke import CheckResult, smoke
 from mldeploy.toolchain import install, install_packages, tool, tool_environment
+from mldeploy.toolchain.pins import load
 from mldeploy.up.background import background
 
 ENVIRONMENT = "dev"
@@ -49,7 +50,7 @@ def up(root: Path, progress: Progress) -> Outcome:
         install_packages(progress)
         # Images are mostly disk and network, tools are mostly CPU: side by side they take the time of one.
         with background(["image", "build"], paths.state(root) / "up" / "image.log", cwd=root) as images:
-            install([], progress)
+            install(_tools(), progress)
             cluster = open_cluster(root)
             cluster.up(progress)
             with progress.step("Building the service's images", key="up.images"):
@@ -59,6 +60,11 @@ def up(root: Path, progress: Progress) -> Outcome:
         applied = _apply(root, cluster.kubeconfig, cluster.context, progress)
         checks = smoke(root, ENVIRONMENT, kubeconfig=cluster.kubeconfig, context=cluster.context, progress=progress)
     return Outcome(cluster.context, cluster.kubeconfig, applied, checks)
+
+
+def _tools() -> list[str]:
+    """Name all tools but those of deployments/published, which dev does without: they take long to build."""
+    return [pin.name for pin in load().tools.values() if pin.group != "published"]
 
 
 def _apply(root: Path, kubeconfig: Path, context: str, progress: Progress) -> bool:

@@ -1,0 +1,125 @@
+"""deployments/published as helmfile sees it, from both sources; nothing is reached."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mldeploy import process
+from mldeploy.progress import Quiet
+from mldeploy.secrets import BuiltOperator, prepare
+
+Helmfile = Callable[..., process.Completed]
+FILE = Path("deployments") / "published" / "helmfile.yaml"
+
+
+@pytest.fixture(scope="module")
+def operator(root: Path) -> BuiltOperator:
+    return prepare(root, Quiet())
+
+
+def listed(helmfile: Helmfile, *arguments: str | Path) -> dict[str, dict[str, Any]]:
+    # Each of the nested files prints a list of its own.
+    text = helmfile("--file", FILE, *arguments, "list", "--output", "json").stdout
+    decoder, found = json.JSONDecoder(), []
+    while text := text.lstrip():
+        part, end = decoder.raw_decode(text)
+        found += part
+        text = text[end:]
+    return {release["name"]: release for release in found}
+
+
+def rendered(helmfile: Helmfile, *arguments: str) -> list[dict[str, Any]]:
+    text = helmfile("--file", FILE, "--environment", "local", *arguments, "template").stdout
+    return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
+
+
+def test_the_publishers_repositories_are_the_source_unless_another_is_named(helmfile: Helmfile) -> None:
+    releases = listed(helmfile)
+    assert {name: (release["chart"], release["version"]) for name, release in releases.items()} == {
+        "external-secrets": ("external-secrets/external-secrets", "0.20.4"),
+        "metrics-server": ("metrics-server/metrics-server", "3.13.0"),
+        "dev-secret-store": ("secret-store", ""),
+    }
+    assert all(release["enabled"] for release in releases.values())
+
+
+def test_local_takes_the_pinned_module_and_no_second_metrics_server(
+    helmfile: Helmfile, operator: BuiltOperator, root: Path
+) -> None:
+    releases = listed(helmfile, "--environment", "local")
+    assert releases["external-secrets"]["chart"] == str(root.resolve() / ".mldeploy/published/external-secrets")
+    assert {name: release["enabled"] for name, release in releases.items()} == {
+        "external-secrets": True,
+        "metrics-server": False,
+        "dev-secret-store": True,
+    }
+
+
+def test_both_sources_have_the_same_version(helmfile: Helmfile, operator: BuiltOperator, root: Path) -> None:
+    pins = tomllib.loads((root / "scripts" / "toolchain" / "tools.toml").read_text("utf-8"))
+    version = pins["external-secrets"]["version"]
+    chart = yaml.safe_load((root / ".mldeploy/published/external-secrets/Chart.yaml").read_text("utf-8"))
+    published = yaml.safe_load((root / "deployments/published/repositories.yaml").read_text("utf-8"))
+    assert chart["appVersion"] == published["externalSecrets"]["image"]["tag"] == version
+    assert f"v{chart['version']}" == f"v{listed(helmfile)['external-secrets']['version']}" == version
+
+
+def test_what_local_installs(helmfile: Helmfile, operator: BuiltOperator) -> None:
+    documents = rendered(helmfile, "--selector", "service=external-secrets")
+    crds = {document["metadata"]["name"] for document in documents if document["kind"] == "CustomResourceDefinition"}
+    assert {"externalsecrets.external-secrets.io", "secretstores.external-secrets.io"} <= crds
+    deployments = [document for document in documents if document["kind"] == "Deployment"]
+    assert {document["metadata"]["name"] for document in deployments} == {
+        "external-secrets",
+        "external-secrets-webhook",
+        "external-secrets-cert-controller",
+    }
+    for deployment in deployments:
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == operator.reference
+        assert container["resources"]["limits"]["memory"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_preparing_again_leaves_everything_as_it_is(operator: BuiltOperator, root: Path) -> None:
+    folder = root / ".mldeploy" / "published"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert prepare(root, Quiet()) == operator
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_the_store_s_account_may_read_named_secrets_alone(helmfile: Helmfile, operator: BuiltOperator) -> None:
+    documents = rendered(helmfile, "--selector", "service=secret-store")
+    (role,) = [document for document in documents if document["kind"] == "Role"]
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["dev-ml-api"], "verbs": ["get"]}
+    ]
+    assert not [document for document in documents if document["kind"].startswith("Cluster")]
+    (store,) = [document for document in documents if document["kind"] == "SecretStore"]
+    assert store["spec"]["provider"]["kubernetes"]["remoteNamespace"] == role["metadata"]["namespace"] == "secrets-dev"
+
+
+@pytest.mark.parametrize("values", ["secrets: []\n", "namespace: ''\n", "namespaces: x\n"])
+def test_a_store_without_a_namespace_or_secrets_is_refused(values: str, helmfile: Helmfile, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(values, "utf-8")
+    done = helmfile("--file", FILE, "--selector", "service=secret-store", "template", "--values", wrong, ok=(1,))
+    assert "values don't meet the specifications of the schema" in done.stderr
+
+
+def test_local_unprepared_names_the_missing_file(helmfile: Helmfile, root: Path, tmp_path: Path) -> None:
+    for name in ("deployments", "scripts"):
+        (tmp_path / name).symlink_to(root / name)
+    process.run(["cp", "-r", root / "deployments" / "published", tmp_path / "published"], timeout_s=20)
+    file = tmp_path / "published" / "helmfile.yaml"
+    assert (
+        ".mldeploy/published/local.yaml"
+        in helmfile("--file", file, "--environment", "local", "template", ok=(1,)).stderr
+    )
