@@ -9,6 +9,7 @@ import pytest
 NEEDS_A_NODE = Path(__file__).parent / "cluster"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of the cluster tier together: they share one node, and wait more than they work."""
     for item in items:

@@ -110,7 +110,9 @@ class Buildah:
             "--storage-driver",
             "vfs",
         ]
-        return ["buildah", *storage, words[0], "--signature-policy", policy, *words[1:]]
+        # A killed build takes its builder with it: an orphan would go on writing where the next build cleans up.
+        with_us = ["setpriv", "--pdeathsig", "KILL"]
+        return [*with_us, "buildah", *storage, words[0], "--signature-policy", policy, *words[1:]]
 
 
 @dataclass(frozen=True)

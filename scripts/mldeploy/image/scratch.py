@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "work-"
 _OWNED = "owned"
+_LAST_WRITES_S = 10.0
 
 
 @contextmanager
@@ -35,7 +37,10 @@ def _remove_unless_owned(folder: Path) -> None:
     try:
         with (folder / _OWNED).open("r+") as owned:
             fcntl.flock(owned, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(folder, ignore_errors=True)
+            # What a killed run had started may write for a moment more.
+            deadline = time.monotonic() + _LAST_WRITES_S
+            while folder.exists() and time.monotonic() < deadline:
+                shutil.rmtree(folder, ignore_errors=True)
     except OSError:
         # Owned, or made this very moment: not ours to remove.
         return

@@ -206,6 +206,9 @@ class Pump:
     # New connections
 
     def _accept(self, _mask: int) -> None:
+        if self._orders:
+            # Ordered before this connection came: it may not go where new ones must no longer go. It stays readable.
+            return
         try:
             while True:
                 sock, _ = self._listener.accept()
