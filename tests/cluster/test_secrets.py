@@ -20,8 +20,7 @@ from mldeploy import process
 from mldeploy.cluster import Cluster
 from mldeploy.progress import Quiet
 from mldeploy.secrets import Seeded, prepare, seed
-from mldeploy.smoke import forward, smoke
-from mldeploy.values import Workspace
+from mldeploy.smoke import forward
 from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
 from tests.cluster.support import Kubectl, await_true, restricted_pod
 
@@ -163,36 +162,6 @@ def test_the_api_answers_only_to_the_key_that_came_through_the_store(
     for shown in (done.stdout, done.stderr, kubectl("get", "deployments,configmaps,pods", "-n", "dev", "-o", "yaml")):
         assert key not in shown
         assert base64.b64encode(key.encode()).decode() not in shown
-
-
-def test_the_smoke_test_sends_the_key(helmfile: Helmfile, cluster: Cluster, checkout: Path) -> None:
-    releases = [Workspace(checkout).release("dev", "ml-api")]
-    results = smoke(
-        checkout, "dev", kubeconfig=cluster.kubeconfig, context=cluster.context, releases=releases, progress=Quiet()
-    )
-    assert {result.name: result.message for result in results if result.outcome != "passed"} == {}
-    assert {"prediction", "no-key"} <= {result.name for result in results}
-
-
-def test_a_file_s_keys_go_before_what_is_there_and_the_pods_follow(
-    helmfile: Helmfile, cluster: Cluster, checkout: Path, kubectl: Kubectl
-) -> None:
-    """A new key beside the old one: the pods read both without a restart, and the old one is never refused."""
-    old, new = secret(kubectl, "secrets-dev"), "chosen-by-hand-7c1d"
-    pods = set(items(kubectl, "pods", "dev"))
-    path = checkout / ".mldeploy" / "secrets" / "dev.yaml"
-    path.parent.mkdir(parents=True)
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump({"dev-ml-api": {"api-keys": f"{new}\n{old}"}}), "utf-8")
-    assert seeded(cluster, checkout).written == ("secrets-dev/dev-ml-api: api-keys",)
-
-    def followed() -> bool:
-        statuses = answered(cluster, old, new)
-        assert statuses[0] == 200
-        return statuses[1] == 200
-
-    await_true(followed, "the pods accept the new key", timeout_s=180)
-    assert set(items(kubectl, "pods", "dev")) == pods
 
 
 def test_a_source_that_is_missing_keeps_what_runs_and_recovers_unaided(

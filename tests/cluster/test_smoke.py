@@ -204,23 +204,6 @@ def test_a_wrong_answer_fails_with_both_answers(cluster: Cluster, checkout: Path
     assert results["latency"].passed
 
 
-def test_a_missing_worker_fails_the_job_and_leaves_no_job_behind(
-    cluster: Cluster, kubectl: Kubectl, checkout: Path
-) -> None:
-    declare(checkout, ml_batch={"job": {"deadlineSeconds": 2}})
-    kubectl("scale", "deployment", "dev-ml-batch", "-n", "dev", "--replicas=0")
-    try:
-        for _ in range(2):
-            result = run_smoke(cluster, checkout, "ml-batch")["job"]
-            assert result.outcome == "failed"
-            assert result.message.startswith(
-                "no result for a job in ml:jobs: jobs in the stream: 1; in group ml-batch:"
-            )
-    finally:
-        kubectl("scale", "deployment", "dev-ml-batch", "-n", "dev", "--replicas=1")
-    assert run_smoke(cluster, ROOT, "ml-batch")["job"].passed
-
-
 def test_a_header_may_come_from_a_secret_that_is_never_shown(
     cluster: Cluster, kubectl: Kubectl, checkout: Path
 ) -> None:
