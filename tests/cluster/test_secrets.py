@@ -19,7 +19,8 @@ import yaml
 from mldeploy import process
 from mldeploy.cluster import Cluster
 from mldeploy.progress import Quiet
-from mldeploy.secrets import Seeded, prepare, seed
+from mldeploy.published import prepare
+from mldeploy.secrets import Seeded, seed
 from mldeploy.smoke import forward
 from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
 from tests.cluster.support import Kubectl, await_true, restricted_pod
@@ -65,7 +66,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def helmfile(cluster: Cluster, kubectl: Kubectl, checkout: Path) -> Iterator[Helmfile]:
     """helmfile, with the operator installed and dev's store seeded; both are gone afterwards."""
-    cluster.load_image(prepare(ROOT, Quiet()).archive, Quiet())
+    (images,) = prepare(ROOT, ["external-secrets"], Quiet())
+    cluster.load_image(images.archive, Quiet())
     assert seeded(cluster, checkout).written == ("secrets-dev/dev-ml-api: api-keys",)
     helmfile = helmfile_for(cluster)
 

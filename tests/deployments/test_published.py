@@ -13,15 +13,16 @@ import yaml
 
 from mldeploy import process
 from mldeploy.progress import Quiet
-from mldeploy.secrets import BuiltOperator, prepare
+from mldeploy.published import BuiltImages, prepare
 
 Helmfile = Callable[..., process.Completed]
 FILE = Path("deployments") / "published" / "helmfile.yaml"
 
 
 @pytest.fixture(scope="module")
-def operator(root: Path) -> BuiltOperator:
-    return prepare(root, Quiet())
+def operator(root: Path) -> BuiltImages:
+    (images,) = prepare(root, ["external-secrets"], Quiet())
+    return images
 
 
 def listed(helmfile: Helmfile, *arguments: str | Path) -> dict[str, dict[str, Any]]:
@@ -51,10 +52,10 @@ def test_the_publishers_repositories_are_the_source_unless_another_is_named(helm
 
 
 def test_local_takes_the_pinned_module_and_no_second_metrics_server(
-    helmfile: Helmfile, operator: BuiltOperator, root: Path
+    helmfile: Helmfile, operator: BuiltImages, root: Path
 ) -> None:
     releases = listed(helmfile, "--environment", "local")
-    assert releases["external-secrets"]["chart"] == str(root.resolve() / ".mldeploy/published/external-secrets")
+    assert releases["external-secrets"]["chart"] == str(root.resolve() / ".mldeploy/published/external-secrets/chart")
     assert {name: release["enabled"] for name, release in releases.items()} == {
         "external-secrets": True,
         "metrics-server": False,
@@ -62,16 +63,16 @@ def test_local_takes_the_pinned_module_and_no_second_metrics_server(
     }
 
 
-def test_both_sources_have_the_same_version(helmfile: Helmfile, operator: BuiltOperator, root: Path) -> None:
+def test_both_sources_have_the_same_version(helmfile: Helmfile, operator: BuiltImages, root: Path) -> None:
     pins = tomllib.loads((root / "scripts" / "toolchain" / "tools.toml").read_text("utf-8"))
     version = pins["external-secrets"]["version"]
-    chart = yaml.safe_load((root / ".mldeploy/published/external-secrets/Chart.yaml").read_text("utf-8"))
+    chart = yaml.safe_load((root / ".mldeploy/published/external-secrets/chart/Chart.yaml").read_text("utf-8"))
     published = yaml.safe_load((root / "deployments/published/repositories.yaml").read_text("utf-8"))
     assert chart["appVersion"] == published["externalSecrets"]["image"]["tag"] == version
     assert f"v{chart['version']}" == f"v{listed(helmfile)['external-secrets']['version']}" == version
 
 
-def test_what_local_installs(helmfile: Helmfile, operator: BuiltOperator) -> None:
+def test_what_local_installs(helmfile: Helmfile, operator: BuiltImages) -> None:
     documents = rendered(helmfile, "--selector", "service=external-secrets")
     crds = {document["metadata"]["name"] for document in documents if document["kind"] == "CustomResourceDefinition"}
     assert {"externalsecrets.external-secrets.io", "secretstores.external-secrets.io"} <= crds
@@ -83,19 +84,19 @@ def test_what_local_installs(helmfile: Helmfile, operator: BuiltOperator) -> Non
     }
     for deployment in deployments:
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        assert container["image"] == operator.reference
+        assert container["image"] == operator.references["external-secrets"]
         assert container["resources"]["limits"]["memory"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
 
 
-def test_preparing_again_leaves_everything_as_it_is(operator: BuiltOperator, root: Path) -> None:
+def test_preparing_again_leaves_everything_as_it_is(operator: BuiltImages, root: Path) -> None:
     folder = root / ".mldeploy" / "published"
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert prepare(root, Quiet()) == operator
+    assert prepare(root, ["external-secrets"], Quiet()) == (operator,)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_the_store_s_account_may_read_named_secrets_alone(helmfile: Helmfile, operator: BuiltOperator) -> None:
+def test_the_store_s_account_may_read_named_secrets_alone(helmfile: Helmfile, operator: BuiltImages) -> None:
     documents = rendered(helmfile, "--selector", "service=secret-store")
     (role,) = [document for document in documents if document["kind"] == "Role"]
     assert role["rules"] == [
@@ -114,12 +115,10 @@ def test_a_store_without_a_namespace_or_secrets_is_refused(values: str, helmfile
     assert "values don't meet the specifications of the schema" in done.stderr
 
 
-def test_local_unprepared_names_the_missing_file(helmfile: Helmfile, root: Path, tmp_path: Path) -> None:
+def test_local_unprepared_names_the_missing_files(helmfile: Helmfile, root: Path, tmp_path: Path) -> None:
     for name in ("deployments", "scripts"):
         (tmp_path / name).symlink_to(root / name)
     process.run(["cp", "-r", root / "deployments" / "published", tmp_path / "published"], timeout_s=20)
     file = tmp_path / "published" / "helmfile.yaml"
-    assert (
-        ".mldeploy/published/local.yaml"
-        in helmfile("--file", file, "--environment", "local", "template", ok=(1,)).stderr
-    )
+    said = helmfile("--file", file, "--environment", "local", "template", ok=(1,)).stderr
+    assert ".mldeploy/published/*/values.yaml" in said

@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "toolchain": set(),
     "cluster": {"toolchain"},
     "image": {"toolchain"},
-    "up": {"toolchain", "cluster", "image", "smoke", "values"},
+    "up": {"toolchain", "cluster", "image", "smoke", "values", "published", "secrets"},
     "values": set(),
     "render": {"toolchain", "values"},
     "check": {"toolchain", "render", "values", "plan", "report"},
@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": set(),
     "github": set(),
     "publish": {"toolchain"},
-    "secrets": {"toolchain", "cluster", "values", "smoke"},
+    "secrets": {"values", "smoke"},
+    "published": {"toolchain", "cluster"},
 }
 EVERYONE = {"errors", "paths", "process", "progress"}
 

@@ -34,8 +34,9 @@ COMMANDS: dict[str, Command] = {
     "forward": Command(
         module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"
     ),
-    "secrets": Command(
-        module="secrets", group="Deploy", summary="seed dev's store; the operator from its pinned module"
+    "secrets": Command(module="secrets", group="Deploy", summary="seed dev's store"),
+    "published": Command(
+        module="published", group="Deploy", summary="what others publish, made from pinned modules without a network"
     ),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(

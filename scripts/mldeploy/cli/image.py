@@ -34,18 +34,22 @@ def build(
     """Build what changed since it was last built; print each image's reference.
 
     With Docker where it runs, otherwise (as root) with buildah on a base of Debian packages. The tag is a hash of what
-    goes in. `external-secrets`, of its pinned program and nothing else, is built when it is named.
+    goes in. What others publish (external-secrets), of pinned programs and nothing else, is built when it is named.
     """
     from mldeploy.image import IMAGES
     from mldeploy.image import build as build_image
     from mldeploy.image.pin import pin
-    from mldeploy.secrets import OPERATOR, build_operator
+    from mldeploy.published import SOURCES
+    from mldeploy.published import build as build_published
 
     root = paths.checkout()
     progress = _progress()
     for name in names or IMAGES:
-        built = build_operator(progress) if name == OPERATOR else build_image(root, name, progress)
-        typer.echo(built.reference)
+        if name in SOURCES:
+            for built in build_published(name, progress).references.values():
+                typer.echo(built)
+        else:
+            typer.echo(build_image(root, name, progress).reference)
     if update:
         changed = pin(root, update)
         progress.note(f"values/{update}/values.yaml: {'updated' if changed else 'already up to date'}")

@@ -1,4 +1,4 @@
-"""`mldeploy secrets`: what dev's store holds, and the operator where its repository is out of reach."""
+"""`mldeploy secrets`: what dev's store holds."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def _progress() -> ConsoleProgress:
     return ConsoleProgress(paths.cache() / "durations.json")
 
 
+@app.callback()
+def secrets() -> None:
+    """Keep `seed` a word of its own: typer drops the name of an only command."""
+
+
 @app.command(epilog="Example: mldeploy secrets seed dev")
 def seed(
     environment: Annotated[str, typer.Argument(metavar="ENV", help="an environment whose store is in its cluster")],
@@ -36,22 +41,6 @@ def seed(
     kubeconfig, context = target(root, environment, kubeconfig=kubeconfig, context=context)
     for line in fill(root, environment, _progress(), kubeconfig=kubeconfig, context=context).written:
         typer.echo(line)
-
-
-@app.command(epilog="Example: mldeploy secrets prepare --cluster local")
-def prepare(
-    cluster: Annotated[str, typer.Option(help="also load the image into this embedded cluster")] = "",
-) -> None:
-    """Make the operator's chart and image from its pinned module, for `helmfile --environment local`; no network."""
-    from mldeploy.cluster import open_cluster
-    from mldeploy.secrets import prepare as make_ready
-
-    root = paths.checkout()
-    progress = _progress()
-    operator = make_ready(root, progress)
-    if cluster:
-        open_cluster(root, name=cluster).load_image(operator.archive, progress)
-    typer.echo(operator.reference)
 
 
 def main(argv: Sequence[str]) -> int:
