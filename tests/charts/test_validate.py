@@ -13,6 +13,8 @@ from mldeploy.process import ProcessError
 CHARTS = Path(__file__).parents[2] / "charts"
 ELSEWHERE = {"queue.url": "rediss://queue.example.com:6380/0", "queue.bundled.enabled": False}
 SECRET = {"externalSecret.enabled": True, "externalSecret.storeRef.name": "store"}
+ROUTE = {"edge.host": "ml-api.example.com", "edge.from": [{"podSelector": {}}]}
+INGRESS = {**ROUTE, "edge.kind": "ingress"}
 BUDGET = {"podDisruptionBudget.maxUnavailable": None}
 
 # chart, values, what the message says
@@ -31,6 +33,21 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "ml-api",
         {"progressDeadlineSeconds": 60},
         "progressDeadlineSeconds: 60 is over before the start-up probe gives up (60 s); ",
+    ),
+    ("ml-api", {**INGRESS, "edge.host": ""}, "edge.host: empty, and edge.kind is ingress; "),
+    ("ml-api", {**INGRESS, "edge.from": []}, "edge.from: empty, and edge.kind is ingress, so that the NetworkPolicy "),
+    ("ml-api", {"edge.kind": "loadBalancer"}, "edge.loadBalancer.sourceRanges: empty, and edge.kind is loadBalancer; "),
+    ("ml-api", INGRESS, "edge.ingress.tls.secretName: empty, and edge.ingress.annotations name no issuer "),
+    ("ml-api", {**ROUTE, "edge.kind": "httpRoute"}, "edge.httpRoute.parentRefs: empty, and edge.kind is httpRoute; "),
+    ("ml-api", {**ROUTE, "edge.kind": "virtualService"}, "edge.virtualService.gateways: empty, and edge.kind is virt"),
+    (
+        "ml-api",
+        {
+            "edge.kind": "loadBalancer",
+            "edge.loadBalancer.sourceRanges": ["10.0.0.0/8"],
+            "edge.ingress.className": "nginx",
+        },
+        "edge.ingress.className: set, and edge.kind is loadBalancer, which does not read it; take it away, or set ",
     ),
     ("ml-batch", {"queue.url": "redis://queue"}, "queue.url: set, and queue.bundled.enabled is true"),
     ("ml-batch", {"queue.bundled.enabled": False}, "queue.url: empty, and queue.bundled.enabled is false"),

@@ -160,6 +160,10 @@ def test_other_environments(
 
         await_true(all_ready, f"{environment}-{service} has its smallest number of ready pods")
     assert items(kubectl, "pdb", environment)
+    # Nobody gives it an address here, and Helm does not wait for one.
+    balanced = items(kubectl, "services", environment)[f"{environment}-ml-api"]
+    assert balanced["spec"]["type"] == "LoadBalancer"
+    assert not balanced["status"]["loadBalancer"]
 
 
 def test_three_environments_run_side_by_side(kubectl: Kubectl) -> None:

@@ -90,6 +90,7 @@ def appended(name: str, text: str) -> Edit:
 
 
 # What is edited -> which releases differ, what it means, and the file whose (last edited) line is named.
+ROUTE = "{kind: ingress, host: a.example.com, from: [{ipBlock: {cidr: 10.0.0.0/8}}], ingress: {tls: {secretName: a}}}"
 EDITS: dict[str, tuple[Edit, set[str], set[Kind], str]] = {
     "image of an environment": (
         appended("staging/values", "image:\n  tag: new\n"),
@@ -128,9 +129,15 @@ EDITS: dict[str, tuple[Edit, set[str], set[Kind], str]] = {
         "values/dev/ml-api.yaml",
     ),
     "a service for everybody": (
-        appended("dev/ml-api", "service:\n  type: LoadBalancer\n"),
+        appended("dev/ml-api", "edge: {kind: loadBalancer, loadBalancer: {sourceRanges: [0.0.0.0/0]}}\n"),
         {"dev-ml-api"},
         {Kind.NETWORK_OPENED},
+        "values/dev/ml-api.yaml",
+    ),
+    "a route": (
+        appended("dev/ml-api", f"edge: {ROUTE}\n"),
+        {"dev-ml-api"},
+        {Kind.NETWORK_OPENED, Kind.SECRET_REFERENCE},
         "values/dev/ml-api.yaml",
     ),
     "a pull secret": (

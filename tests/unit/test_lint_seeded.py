@@ -20,7 +20,7 @@ EDITS = (
     ("config:\n  concurrency: 0", "schema", 2),
     ("image:\n  tag: 1.20", "schema", 2),
     ("image:\n  digest: abc", "schema", 2),
-    ("service:\n  type: LoadBalancr", "schema", 2),
+    ("edge:\n  kind: loadBalancr", "schema", 2),
     ("image:\n  tag: latest", "floating-tag", 2),
     ("podAnnotations:\n  a: no", "yaml-boolean", 2),
     ("podAnnotations:\n  a: 0755", "yaml-number", 2),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldeploy.plan import network, rbac
+from mldeploy.plan import rbac
 from mldeploy.plan.classify import classify, classify_whole, is_noise
 from mldeploy.plan.demand import demand
 from mldeploy.plan.diff import diff
@@ -240,43 +240,6 @@ def test_bindings_widen_with_their_subjects() -> None:
     assert rbac.widened(bound("a"), bound("a", to="writer"))
     assert not rbac.widened(bound("a", "b"), bound("a"))
     assert not rbac.widened(bound("a"), None)
-
-
-def policy(spec: dict[str, Any]) -> Manifested:
-    return made("NetworkPolicy", {"spec": {"podSelector": {}, **spec}}, api_version="networking.k8s.io/v1")
-
-
-PEER = {"podSelector": {"matchLabels": {"a": "b"}}}
-PORT = {"port": 80}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        ({"ingress": [{"from": [PEER]}]}, {"ingress": [{"from": [PEER]}]}, False),
-        ({"ingress": [{"from": [PEER]}]}, {"ingress": []}, False),
-        ({"ingress": []}, {"ingress": [{"from": [PEER]}]}, True),
-        ({"ingress": [{"from": [PEER], "ports": [PORT]}]}, {"ingress": [{"from": [PEER]}]}, True),
-        ({"ingress": [{"from": [PEER]}, {"from": [PEER], "ports": [PORT]}]}, {"ingress": [{"from": [PEER]}]}, False),
-        ({"ingress": [{"from": [PEER]}]}, {"ingress": [{}]}, True),
-        ({"policyTypes": ["Ingress", "Egress"]}, {"policyTypes": ["Ingress"]}, True),
-        ({"policyTypes": ["Ingress"]}, {"policyTypes": ["Ingress", "Egress"]}, False),
-        ({"podSelector": {"matchLabels": {"a": "b"}}}, {"podSelector": {"matchLabels": {"a": "c"}}}, True),
-    ],
-)
-def test_the_network_opens(before: dict[str, Any], after: dict[str, Any], expected: bool) -> None:
-    assert network.opened(policy(before), policy(after)) is expected
-
-
-def test_what_is_reachable_from_outside_opens_the_network() -> None:
-    inside, outside = made("Service", {"spec": {}}), made("Service", {"spec": {"type": "LoadBalancer"}})
-    assert network.opened(inside, outside)
-    assert not network.opened(outside, inside)
-    assert network.opened(policy({}), None)
-    assert not network.opened(None, policy({"ingress": [{}]}))
-    assert network.opened(None, made("Ingress", {"spec": {"rules": [{"host": "a"}]}}))
-    host = made("Deployment", {"spec": {"template": {"spec": {"hostNetwork": True, "containers": []}}}})
-    assert network.opened(made("Deployment", {"spec": {}}), host)
 
 
 def test_objects_are_matched_by_group_kind_namespace_and_name() -> None:

@@ -15,3 +15,17 @@ ML_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | int64 | quote }}
 ML_API_KEYS_FILE: {{ include "ml-common.secretsPath" . | quote }}
 {{- end }}
 {{- end }}
+
+{{/* Who carries requests in from outside the cluster, as peers of a NetworkPolicy: the clients' own addresses, or the pods that were named. */}}
+{{- define "ml-api.edgePeers" -}}
+{{- with .Values.edge -}}
+{{- if eq .kind "loadBalancer" }}
+{{- range .loadBalancer.sourceRanges }}
+- ipBlock:
+    cidr: {{ . }}
+{{- end }}
+{{- else }}
+{{- toYaml .from }}
+{{- end }}
+{{- end }}
+{{- end }}

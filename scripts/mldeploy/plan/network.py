@@ -15,8 +15,8 @@ _POD_OWNERS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "P
 def opened(before: Manifested | None, after: Manifested | None) -> bool:
     """Say whether traffic passes after the change that did not pass before.
 
-    A policy that goes away or allows more, a Service that becomes reachable from outside, a new route or host, a pod
-    that gets the node's network or a port of it. A policy that appears only closes.
+    A policy that goes away or allows more, a Service that becomes reachable from outside or for more addresses, a new
+    route, host or path, a pod that gets the node's network or a port of it. A policy that appears only closes.
     """
     old = before.data if before else None
     new = after.data if after else None
@@ -26,9 +26,10 @@ def opened(before: Manifested | None, after: Manifested | None) -> bool:
     if new is None:
         return False
     if kind == "Service":
-        return _exposure(new) > _exposure(old)
+        limited = _sources(old)
+        return _exposure(new) > _exposure(old) or (bool(limited) and not _sources(new) <= limited)
     if kind in _ROUTES:
-        return not _hosts(new) <= _hosts(old) if old else True
+        return old is None or not all(_covered(place, _places(old)) for place in _places(new))
     if kind in _POD_OWNERS:
         return _host_access(new) > _host_access(old)
     return False
@@ -78,16 +79,42 @@ def _exposure(service: dict[str, Any] | None) -> int:
     return max(level, 2 if spec.get("externalIPs") else 0)
 
 
-def _hosts(route: dict[str, Any] | None) -> set[str]:
-    spec = _spec(route or {})
-    found = {str(each) for key in ("hostnames", "hosts") for each in spec.get(key) or []}
-    for rule in spec.get("rules") or []:
-        if isinstance(rule, dict):
-            found.add(str(rule.get("host", "*")))
-    for listener in spec.get("listeners") or []:
-        if isinstance(listener, dict):
-            found.add(f"{listener.get('hostname', '*')}:{listener.get('port')}")
-    return found
+def _sources(service: dict[str, Any] | None) -> set[str]:
+    """Give the addresses that a load balancer is limited to; nothing where it is not, which `_exposure` tells."""
+    return {str(each) for each in _spec(service or {}).get("loadBalancerSourceRanges") or []}
+
+
+def _places(route: dict[str, Any]) -> set[tuple[str, str]]:
+    """Give what a route takes: hosts, each with the beginnings of the paths."""
+    spec = _spec(route)
+    hosts = {str(each) for key in ("hostnames", "hosts") for each in spec.get(key) or []} or {"*"}
+    found: set[tuple[str, str]] = set()
+    for rule in _mappings(spec.get("rules")) + _mappings(spec.get("http")):
+        own = {str(rule["host"])} if "host" in rule else hosts
+        found |= {(host, path) for host in own for path in _paths(rule)}
+    for listener in _mappings(spec.get("listeners")):
+        found.add((f"{listener.get('hostname', '*')}:{listener.get('port')}", ""))
+    return found or {(host, "") for host in hosts}
+
+
+def _paths(rule: dict[str, Any]) -> set[str]:
+    """Read a rule of an Ingress (http.paths), of the Gateway API (matches) or of Istio (match); "" is every path."""
+    http = rule.get("http")
+    found = {str(each.get("path", "")) for each in _mappings(http.get("paths") if isinstance(http, dict) else None)}
+    for match in _mappings(rule.get("matches")) + _mappings(rule.get("match")):
+        where = match.get("path", match.get("uri"))
+        where = where if isinstance(where, dict) else {}
+        found.add(str(where.get("value", where.get("prefix", where.get("exact", "")))))
+    return found or {""}
+
+
+def _covered(place: tuple[str, str], known: set[tuple[str, str]]) -> bool:
+    host, path = place
+    return any(host == other and path.startswith(beginning) for other, beginning in known)
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _host_access(owner: dict[str, Any] | None) -> int:

@@ -1,7 +1,8 @@
 """Shapes of the Kubernetes API that charts pass on as they are, as JSON Schema; `# @schema {$ref: name}` uses one.
 
-Written from the API's own types (core/v1, autoscaling/v2, networking/v1 in Kubernetes 1.36, external-secrets.io/v1), as
-far as these charts pass them on. A shape is copied into each schema, so that every schema stands alone.
+Written from the API's own types (core/v1, autoscaling/v2, networking/v1 in Kubernetes 1.36, external-secrets.io/v1,
+gateway.networking.k8s.io/v1), as far as these charts pass them on. A shape is copied into each schema, so that every
+schema stands alone.
 """
 
 from __future__ import annotations
@@ -100,6 +101,25 @@ _SCALING_RULES = _object(
         ),
     }
 )
+_PARENT = _object(
+    {
+        "name": _NAME,
+        "namespace": _NAME,
+        "sectionName": _NAME,
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    },
+    required=("name",),
+)
+_CIDR: Shape = {
+    "type": "string",
+    "pattern": r"^([0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-f:]+:[0-9a-f:]*/[0-9]{1,3})$",
+    "errorMessage": "addresses such as 10.0.0.0/8",
+}
+_GATEWAY: Shape = {
+    "type": "string",
+    "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+    "errorMessage": "a gateway as namespace/name",
+}
 _OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
 
 DEFINITIONS: dict[str, Shape] = {
@@ -121,6 +141,9 @@ DEFINITIONS: dict[str, Shape] = {
     "hpaBehavior": _object({"scaleUp": _SCALING_RULES, "scaleDown": _SCALING_RULES}),
     "networkPolicyPeers": _array(_PEER),
     "networkPolicyEgress": _array(_object({"to": _array(_PEER), "ports": _array(_PORT)}, minProperties=1)),
+    "cidrs": _array(_CIDR),
+    "parentRefs": _array(_PARENT),
+    "gateways": _array(_GATEWAY),
     "remoteRefs": {
         "type": "object",
         "propertyNames": {"pattern": "^[A-Za-z0-9_.-]+$"},
