@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from mldeploy.image.build import BuiltImage, build, cached
+from mldeploy.image.build import build, cached
+from mldeploy.image.layered import Layered, build_layered
 from mldeploy.image.recipes import RECIPES
 from mldeploy.image.reference import reference
+from mldeploy.image.store import BuiltImage
 
 # What a deployment of this checkout needs.
 IMAGES = tuple(RECIPES)
 
-__all__ = ["IMAGES", "BuiltImage", "build", "cached", "reference"]
+__all__ = ["IMAGES", "BuiltImage", "Layered", "build", "build_layered", "cached", "reference"]

@@ -8,6 +8,7 @@ import json
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -36,6 +37,24 @@ class Blob:
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.content), **more}
 
 
+@dataclass(frozen=True)
+class FileBlob:
+    """A content-addressed file of an image that is too large to be held in memory."""
+
+    path: Path
+    media_type: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Give its digest, `sha256:...`."""
+        with self.path.open("rb") as stream:
+            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def descriptor(self) -> dict[str, Any]:
+        """Describe it, as manifests do."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": self.path.stat().st_size}
+
+
 def write_one_layer(target: Path, layer: bytes) -> None:
     """Write an image for linux/amd64 of one layer (an uncompressed tar) and no configuration: a base for others."""
     root = Blob(layer, _LAYER)
@@ -52,6 +71,41 @@ def write_one_layer(target: Path, layer: bytes) -> None:
     about = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config.descriptor(), "layers": [root.descriptor()]}
     manifest = _json(about, _MANIFEST)
     _write(target, manifest.descriptor(), [root, config, manifest])
+
+
+def write_on_base(target: Path, base: Path, layer: Path, run: dict[str, Any], reference: str) -> str:
+    """Write an image of two layers: that of an archive of `write_one_layer`, and another one on it.
+
+    Args:
+        target: the archive to write.
+        base: the archive below.
+        layer: an uncompressed tar.
+        run: how the image is run: `Entrypoint`, `User`, ... of an OCI configuration.
+        reference: the image's name.
+
+    Returns:
+        The digest of the image's manifest.
+    """
+    with tarfile.open(base) as archive:
+        described = json.load(_member(archive, "index.json"))["manifests"][0]["digest"]
+        below = json.load(_member(archive, _blob(described)))
+        defaults = json.load(_member(archive, _blob(below["config"]["digest"])))
+        root = Blob(_member(archive, _blob(below["layers"][0]["digest"])).read(), _LAYER)
+    own = FileBlob(layer, _LAYER)
+    config = _json(
+        {
+            "created": _EPOCH,
+            "architecture": defaults["architecture"],
+            "os": defaults["os"],
+            "config": {**defaults["config"], **run},
+            "rootfs": {"type": "layers", "diff_ids": [root.digest, own.digest]},
+        },
+        _CONFIG,
+    )
+    layers = [root.descriptor(), own.descriptor()]
+    about = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config.descriptor(), "layers": layers}
+    manifest = _json(about, _MANIFEST)
+    return _archive(target, manifest.descriptor(), [root, own, config, manifest], reference)
 
 
 def archive_folder(source: Path, target: Path, reference: str) -> str:
@@ -79,7 +133,7 @@ def archive_again(source: Path, target: Path, reference: str) -> str:
     return _archive(target, {key: descriptor[key] for key in ("mediaType", "digest", "size")}, blobs, reference)
 
 
-def _archive(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob], reference: str) -> str:
+def _archive(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob | FileBlob], reference: str) -> str:
     # containerd reads the first of them, other tools the second.
     names = {"io.containerd.image.name": reference, "org.opencontainers.image.ref.name": reference}
     _write(target, {**descriptor, "annotations": names}, blobs)
@@ -97,12 +151,19 @@ def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     return found
 
 
-def _write(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob]) -> None:
+def _write(target: Path, descriptor: dict[str, Any], blobs: Iterable[Blob | FileBlob]) -> None:
     index = _json({"schemaVersion": 2, "mediaType": _INDEX, "manifests": [descriptor]}, _INDEX)
-    files = {f"blobs/sha256/{blob.digest.removeprefix('sha256:')}": blob.content for blob in blobs}
+    files = {_blob(blob.digest): blob.path if isinstance(blob, FileBlob) else blob.content for blob in blobs}
     files |= {"index.json": index.content, "oci-layout": _LAYOUT}
     with tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in sorted(files):
+        for name, content in sorted(files.items()):
             info = tarfile.TarInfo(name)
-            info.size, info.mode = len(files[name]), 0o644
-            archive.addfile(info, io.BytesIO(files[name]))
+            info.mode = 0o644
+            with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as stream:
+                info.size = stream.seek(0, io.SEEK_END)
+                stream.seek(0)
+                archive.addfile(info, stream)
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"

@@ -21,7 +21,7 @@ class Base:
         packages: Debian packages; they come with their dependencies.
         keep: patterns (fnmatch, of paths in the image) of what stays of them.
         drop: patterns of what goes nevertheless.
-        docker: the image that takes its place under Docker.
+        docker: the image that takes its place under Docker; empty where the image is never built by Docker.
     """
 
     packages: tuple[str, ...]
@@ -56,7 +56,7 @@ class Recipe:
 
 SUITE = "bookworm"
 # Shared libraries, their loader, certificates and licences; no shell, no package manager, no other program.
-_RUNTIME = (
+LIBRARIES = (
     "lib/*",
     "lib64",
     "lib64/*",
@@ -69,7 +69,7 @@ _RUNTIME = (
     "etc/debian_version",
     "usr/lib/os-release",
 )
-_NEVER_OPENED = (
+NEVER_OPENED = (
     "*/__pycache__/*",
     "lib/systemd/*",
     "lib/init/*",
@@ -90,8 +90,8 @@ _SERVICE = Recipe(
     inputs=("Dockerfile", "build.py", "requirements.txt", "model", "ml_service"),
     base=Base(
         packages=("python3", "libstdc++6", "ca-certificates"),
-        keep=(*_RUNTIME, "usr/bin/python3*", "usr/lib/python3*"),
-        drop=(*_NEVER_OPENED, "usr/lib/python3/*"),
+        keep=(*LIBRARIES, "usr/bin/python3*", "usr/lib/python3*"),
+        drop=(*NEVER_OPENED, "usr/lib/python3/*"),
         docker="python:3.11-slim-bookworm",
     ),
     locks=("requirements.txt", "model/requirements.txt"),
@@ -102,8 +102,8 @@ _REDIS = Recipe(
     inputs=("Dockerfile",),
     base=Base(
         packages=("redis-server", "ca-certificates"),
-        keep=(*_RUNTIME, "usr/bin/redis-*"),
-        drop=_NEVER_OPENED,
+        keep=(*LIBRARIES, "usr/bin/redis-*"),
+        drop=NEVER_OPENED,
         docker="redis:7.0-bookworm",
     ),
 )

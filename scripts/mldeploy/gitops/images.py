@@ -1,0 +1,35 @@
+"""The images of what follows a git repository, on a base that has git."""
+
+from __future__ import annotations
+
+from mldeploy.image import BuiltImage, Layered, build_layered
+from mldeploy.image.recipes import LIBRARIES, NEVER_OPENED, Base
+from mldeploy.progress import Progress
+from mldeploy.toolchain import tool
+
+# git's own shell and Perl scripts go: fetching and serving needs none of them.
+_GIT = Base(
+    packages=("git", "tini", "ca-certificates"),
+    keep=(
+        *LIBRARIES,
+        "usr/bin/git",
+        "usr/bin/tini",
+        "usr/lib/git-core/git-http-backend",
+        "usr/lib/git-core/git-remote-http",
+        "usr/lib/git-core/git-remote-https",
+    ),
+    drop=NEVER_OPENED,
+    docker="",
+)
+# git leaves children behind, which somebody must reap.
+_INIT = ("/usr/bin/tini", "--")
+
+
+def git_server_image(progress: Progress) -> BuiltImage:
+    """Give the image of the git server.
+
+    Raises:
+        MldeployError: the program is not installed, or the base cannot be made.
+    """
+    programs = {"usr/local/bin/git-server": tool("git-server")}
+    return build_layered(Layered("git-server", _GIT, programs, entrypoint=_INIT), progress)
