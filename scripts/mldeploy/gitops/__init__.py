@@ -1,3 +1,3 @@
-"""Deploying from git: a repository for machines that reach no other, the agents that follow it, and their status."""
+"""Deploying by git: what is published, a repository for machines that reach no other, the agents, and their status."""
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _POINTER = re.compile(
 )
 # Credentials inside longer texts: `--token=...`, `password: ...`, `redis://user:...@host`.
 _ASSIGNED = re.compile(r"(?P<name>[\w.-]+)(?P<sign>\s*[=:]\s*)(?P<value>\"[^\"]*\"|'[^']*'|[^\s\"',;]+)")
-_USERINFO = re.compile(r"(?P<scheme>\w+://[^\s/:@]*:)[^\s/@]+@")
+_USERINFO = re.compile(r"(?P<scheme>\w+://[^\s/:@]*:)(?P<password>[^\s/@]+)@")
 _SHORTEST = 6
 
 
@@ -78,6 +78,15 @@ class Redactor:
 def is_credential(name: str) -> bool:
     """Say whether a key or variable of this name holds a credential itself."""
     return _CREDENTIAL.search(name) is not None and _POINTER.search(name) is None
+
+
+def credentials_in(text: str) -> Iterator[str]:
+    """Give what a longer text assigns to a credential's name, or puts into a URL as its password."""
+    for match in _USERINFO.finditer(text):
+        yield match["password"]
+    for match in _ASSIGNED.finditer(text):
+        if is_credential(match["name"]):
+            yield match["value"].strip("\"'")
 
 
 def _assigned(match: re.Match[str]) -> str:

@@ -13,12 +13,17 @@ _COLOURS = {"+": "32", "-": "31", "~": "33", "!": "31;1"}
 
 
 def render(plan: Plan) -> str:
+    """Write the plan, in colours on a terminal."""
+    return "".join(f"{_coloured(line)}\n" for line in plain(plan).splitlines())
+
+
+def plain(plan: Plan) -> str:
     """Write the plan; each line of it begins with spaces and a sign, or is a heading."""
     lines = [f"{words.one_line(plan.base)} -> {words.one_line(plan.head)}", ""]
     for environment in plan.environments:
         lines += [*_environment(environment), ""]
     lines.append(words.total(plan))
-    return "\n".join(map(_coloured, lines)) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _environment(environment: EnvironmentPlan) -> Iterator[str]:

@@ -1,0 +1,82 @@
+"""`mldeploy gitops`: deploying by git, through Argo CD or Flux."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mldeploy import paths
+from mldeploy.cli.typer_command import run_typer
+from mldeploy.errors import MldeployError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deploying by git, through Argo CD or Flux.")
+
+_DEFAULT_BRANCH = "rendered"
+_PUBLISH_EXAMPLES = """Examples:
+
+  mldeploy gitops publish                                  HEAD's manifests onto the branch "rendered" of this clone
+
+  mldeploy gitops publish --push origin                    onto that branch of origin, on top of what is there
+
+  mldeploy gitops publish --folder ../manifests -e prod    prod's into a folder
+
+  mldeploy gitops publish --folder out --head worktree     the working tree as it is, marked as modified
+
+Exit codes: 0 published, or nothing to publish; 2 something does not render; 3 refused (a secret, uncommitted edits,
+files that somebody else changed, an older commit).
+"""
+
+
+@app.callback()
+def _group() -> None:
+    """Keep the verbs' names where there is only one."""
+
+
+@app.command(epilog=_PUBLISH_EXAMPLES)
+def publish(
+    branch: Annotated[str, typer.Option(help=f"The branch to publish onto; default: {_DEFAULT_BRANCH}.")] = "",
+    folder: Annotated[Path | None, typer.Option(help="Publish into this folder instead.")] = None,
+    push: Annotated[str, typer.Option(metavar="REMOTE", help="The branch is this remote's, not this clone's.")] = "",
+    head: Annotated[
+        str, typer.Option(metavar="REF", help="What to publish; default: HEAD, if nothing is edited. Or worktree.")
+    ] = "",
+    environment: Annotated[
+        list[str] | None, typer.Option("--environment", "-e", metavar="NAME", help="Only this; repeatable.")
+    ] = None,
+) -> None:
+    """Write the rendered manifests where Argo CD and Flux read them, with where they are from; never a secret.
+
+    A file for each object, below ENVIRONMENT/SERVICE. Prints the plan of it, which is the commit's message too.
+    """
+    import sys
+
+    from mldeploy.gitops.branch import Branch
+    from mldeploy.gitops.publish import to_branch, to_folder
+    from mldeploy.plan import WORKTREE
+    from mldeploy.plan.reports import write
+
+    root = paths.checkout()
+    if folder is not None:
+        if branch or push:
+            raise MldeployError("--folder is another place than --branch and --push", remedy="choose one")
+        done = to_folder(root, folder, head=head or None, wanted=environment or ())
+        place = str(folder)
+    else:
+        if head == WORKTREE:
+            raise MldeployError(
+                "a branch has what was committed", remedy="commit it, or publish the working tree into a --folder"
+            )
+        name = branch or _DEFAULT_BRANCH
+        done = to_branch(Branch(root, name, push), head=head or None, wanted=environment or ())
+        place = f"{name} of {push}" if push else name
+    sys.stdout.write(write(done.plan, "text"))
+    what = f"published to {place}" if done.written else f"nothing to publish: {place} is up to date"
+    typer.echo(f"{what} ({done.commit[:10]})" if done.commit else what, err=True)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command."""
+    return run_typer(app, "gitops", argv)
