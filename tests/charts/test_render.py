@@ -88,9 +88,13 @@ def test_selectors_hold_what_never_changes(fixture: Path, manifests: Callable[..
 
 
 @each_fixture
-def test_replicas_belong_to_the_hpa_where_there_is_one(fixture: Path, manifests: Callable[..., list[Manifest]]) -> None:
+def test_replicas_belong_to_what_scales_where_there_is_one(
+    fixture: Path, manifests: Callable[..., list[Manifest]]
+) -> None:
     found = manifests(fixture.parents[1].name, fixture)
-    scaled = {m["spec"]["scaleTargetRef"]["name"] for m in found if m["kind"] == "HorizontalPodAutoscaler"}
+    scalers = [m for m in found if m["kind"] in {"HorizontalPodAutoscaler", "ScaledObject"}]
+    scaled = {m["spec"]["scaleTargetRef"]["name"] for m in scalers}
+    assert len(scaled) == len(scalers), "two would fight over one Deployment"
     deployments = {m["metadata"]["name"]: m["spec"] for m in found if m["kind"] == "Deployment"}
     assert scaled <= deployments.keys()
     for name, spec in deployments.items():

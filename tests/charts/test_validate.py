@@ -15,6 +15,7 @@ ELSEWHERE = {"queue.url": "rediss://queue.example.com:6380/0", "queue.bundled.en
 SECRET = {"externalSecret.enabled": True, "externalSecret.storeRef.name": "store"}
 ROUTE = {"edge.host": "ml-api.example.com", "edge.from": [{"podSelector": {}}]}
 INGRESS = {**ROUTE, "edge.kind": "ingress"}
+KEDA = {"autoscaling.enabled": False, "keda.enabled": True}
 BUDGET = {"podDisruptionBudget.maxUnavailable": None}
 
 # chart, values, what the message says
@@ -57,6 +58,16 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "the bundled queue knows no pass",
     ),
     ("ml-batch", {**SECRET, **ELSEWHERE, "externalSecret.data": {"x": {"key": "k"}}}, "lacks redis-password"),
+    (
+        "ml-batch",
+        {"keda.enabled": True},
+        "autoscaling.enabled: keda.enabled is true, and KEDA makes an HPA of its own; ",
+    ),
+    ("ml-batch", {**KEDA, "cronJob.enabled": True}, "keda.enabled: cronJob.enabled is true, and a CronJob's workers "),
+    ("ml-batch", {**KEDA, "keda.minReplicas": 11}, "keda.minReplicas: 11 is above keda.maxReplicas (10); "),
+    ("ml-batch", {**KEDA, "keda.fallback.replicas": 11}, "keda.fallback.replicas: 11 is above keda.maxReplicas (10); "),
+    ("ml-batch", {**KEDA, "keda.redisStreams.enabled": False}, "keda.triggers: empty, and keda.redisStreams.enabled "),
+    ("ml-batch", {**KEDA, **BUDGET, "podDisruptionBudget.minAvailable": 1}, "minAvailable: 1 of at least 0 replicas "),
     ("ml-batch", {"cronJob.enabled": True}, "autoscaling.enabled: cronJob.enabled is true, and an HPA cannot scale "),
     (
         "ml-batch",
@@ -78,8 +89,8 @@ def test_every_refusal_has_a_case() -> None:
     files = [*CHARTS.glob("*/templates/validate.yaml"), CHARTS / "ml-common" / "templates" / "_validate.tpl"]
     assert len(files) == 3
     refusals = sum(file.read_text("utf-8").count("{{- fail ") for file in files)
-    # Two pairs of cases reach one refusal each: neither and both of the budget's keys, 0 and 0%.
-    assert refusals == len(CASES) - 2
+    # Three pairs of cases reach one refusal each: neither and both of the budget's keys, 0 and 0%, minAvailable twice.
+    assert refusals == len(CASES) - 3
 
 
 @pytest.mark.parametrize("chart", ["ml-api", "ml-batch"])

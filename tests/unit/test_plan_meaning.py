@@ -149,6 +149,8 @@ def test_amounts_are_written_as_people_write_them() -> None:
         ("RoleBinding", ("roleRef", "name"), {Kind.IMMUTABLE}),
         ("Secret", ("type",), {Kind.IMMUTABLE}),
         ("HorizontalPodAutoscaler", ("spec", "maxReplicas"), {Kind.HPA}),
+        ("ScaledObject", ("spec", "maxReplicaCount"), {Kind.HPA}),
+        ("TriggerAuthentication", ("spec", "secretTargetRef", Item("password"), "key"), {Kind.SECRET_REFERENCE}),
         ("PodDisruptionBudget", ("spec", "minAvailable"), {Kind.BUDGET}),
         ("ExternalSecret", ("spec", "data", Item("a"), "remoteRef", "key"), {Kind.SECRET_REFERENCE}),
         (
@@ -280,6 +282,9 @@ def test_the_scheduler_is_asked_for_what_pods_request() -> None:
     assert alone.minimum.amounts == alone.maximum.amounts == {"cpu": 6.0, "memory": 3 * 2**30}
     assert scaled.minimum.amounts["cpu"] == 4.0
     assert scaled.maximum.amounts["cpu"] == 10.0
+    none_at_first = made("ScaledObject", {"spec": {"maxReplicaCount": 4, "scaleTargetRef": {"name": "a"}}})
+    by_keda = demand([deployment, none_at_first])
+    assert (by_keda.minimum.amounts, by_keda.maximum.amounts["cpu"]) == ({}, 8.0)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,26 @@ redis://{{ include "ml-batch.queueName" . }}:6379/0
 {{- end }}
 {{- end }}
 
+{{/* What KEDA's triggers have to know of the queue; its operator asks from another namespace. */}}
+{{- define "ml-batch.kedaRedis" -}}
+{{- $url := urlParse (include "ml-batch.queueUrl" .) -}}
+{{- $host := ternary (printf "%s.%s.svc:6379" (include "ml-batch.queueName" .) .Release.Namespace) $url.host .Values.queue.bundled.enabled -}}
+address: {{ regexMatch ":[0-9]+$" $host | ternary $host (printf "%s:6379" $host) | quote }}
+databaseIndex: {{ trimPrefix "/" $url.path | default "0" | quote }}
+{{- if eq $url.scheme "rediss" }}
+enableTLS: "true"
+{{- end }}
+stream: {{ .Values.queue.stream | quote }}
+{{- end }}
+
+{{/* Where KEDA finds the queue's password; nothing where there is none. */}}
+{{- define "ml-batch.kedaRedisAuthentication" -}}
+{{- if .Values.externalSecret.enabled -}}
+authenticationRef:
+  name: {{ .Release.Name }}
+{{- end }}
+{{- end }}
+
 {{/* Egress rules to the queue: the bundled one's pods, or the URL's port anywhere (a NetworkPolicy knows no host names). */}}
 {{- define "ml-batch.queueEgress" -}}
 {{- $port := regexFind ":[0-9]+$" (urlParse (include "ml-batch.queueUrl" .)).host | trimPrefix ":" | default "6379" -}}

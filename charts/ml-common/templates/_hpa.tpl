@@ -1,4 +1,4 @@
-{{/* Arguments: (list $ component) */}}
+{{/* Arguments: (list $ component annotations) */}}
 {{- define "ml-common.hpa" -}}
 {{- $root := index . 0 -}}
 {{- with $root.Values.autoscaling }}
@@ -6,6 +6,10 @@ apiVersion: autoscaling/v2
 kind: HorizontalPodAutoscaler
 metadata:
   {{- include "ml-common.metadata" (list $root (index $ 1) $root.Release.Name) | nindent 2 }}
+  {{- with index $ 2 }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   scaleTargetRef:
     apiVersion: apps/v1

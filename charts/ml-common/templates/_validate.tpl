@@ -12,6 +12,11 @@
 {{- end }}
 {{- end }}
 {{- $replicas := ternary $values.autoscaling.minReplicas $values.replicaCount $values.autoscaling.enabled | int }}
+{{- with $values.keda }}
+{{- if .enabled }}
+{{- $replicas = int .minReplicas }}
+{{- end }}
+{{- end }}
 {{- with $values.podDisruptionBudget }}
 {{- if .enabled }}
 {{- $hasMin := not (kindIs "invalid" .minAvailable) }}

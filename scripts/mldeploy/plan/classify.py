@@ -12,11 +12,15 @@ from mldeploy.plan.model import MISSING, FieldChange, Kind, Path_, ordered
 from mldeploy.plan.objects import Manifested
 
 _RESTARTED = {"Deployment", "StatefulSet", "DaemonSet", "Rollout"}
-_SCALERS = {"HorizontalPodAutoscaler", "ScaledObject", "ScaledJob"}
+SCALERS = {"HorizontalPodAutoscaler", "ScaledObject", "ScaledJob"}
 _STORED = {"PersistentVolumeClaim", "PersistentVolume", "Namespace", "CustomResourceDefinition"}
 _EXTERNAL_SECRETS = {"ExternalSecret", "ClusterExternalSecret"}
 _CONTAINERS = {"containers", "initContainers", "ephemeralContainers"}
-_SECRET_STEPS = {"secretKeyRef", "secretRef", "imagePullSecrets", "secretName", "secretStoreRef", "remoteRef"}
+_SECRET_STEPS = {"secretKeyRef", "secretRef", "imagePullSecrets", "secretName", "secretStoreRef", "remoteRef"} | {
+    # KEDA's: in a TriggerAuthentication, and in what uses one.
+    "secretTargetRef",
+    "authenticationRef",
+}
 _NOISE = re.compile(r"helm\.sh/chart|meta\.helm\.sh/.+|app\.kubernetes\.io/managed-by")
 
 
@@ -46,7 +50,7 @@ def classify_whole(before: Manifested | None, after: Manifested | None) -> tuple
     if each.kind == "CustomResourceDefinition":
         kinds.append(Kind.CRD)
     if before is None or after is None:
-        if each.kind in _SCALERS:
+        if each.kind in SCALERS:
             kinds.append(Kind.HPA)
         if each.kind == "PodDisruptionBudget":
             kinds.append(Kind.BUDGET)
@@ -83,7 +87,7 @@ def _resources(each: Manifested, change: FieldChange) -> bool:
 
 
 def _hpa(each: Manifested, change: FieldChange) -> bool:
-    return each.kind in _SCALERS and change.path[:1] == ("spec",)
+    return each.kind in SCALERS and change.path[:1] == ("spec",)
 
 
 def _budget(each: Manifested, change: FieldChange) -> bool:

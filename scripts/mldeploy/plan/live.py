@@ -12,7 +12,7 @@ from typing import Any
 
 from mldeploy import process
 from mldeploy.errors import MldeployError
-from mldeploy.plan.classify import is_noise
+from mldeploy.plan.classify import SCALERS, is_noise
 from mldeploy.plan.diff import diff
 from mldeploy.plan.model import MISSING, Action, FieldChange, Kind, ObjectChange
 from mldeploy.plan.objects import Manifested
@@ -115,9 +115,9 @@ class Live:
             manifest, "apply", "--server-side", "--dry-run=server", "--force-conflicts", f"--field-manager={_MANAGER}"
         )
         scaled = {
-            (each.namespace, target.get("kind"), target.get("name"))
+            (each.namespace, target.get("kind", "Deployment"), target.get("name"))
             for each in wanted
-            if each.kind == "HorizontalPodAutoscaler"
+            if each.kind in SCALERS
             for target in [(each.data.get("spec") or {}).get("scaleTargetRef") or {}]
         }
         found = []

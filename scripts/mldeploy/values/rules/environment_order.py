@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mldeploy.values.problem import Problem, at_value, dotted, shown
 from mldeploy.values.quantity import lookup, quantity
+from mldeploy.values.replicas import FIXED, SCALERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 ID = "environment-order"
 
 _GROWING = (
-    ("autoscaling", "minReplicas"),
-    ("autoscaling", "maxReplicas"),
-    ("replicaCount",),
+    *((scaler, bound) for scaler in SCALERS for bound in ("minReplicas", "maxReplicas")),
+    FIXED,
     ("resources", "limits", "memory"),
     ("resources", "requests", "memory"),
 )

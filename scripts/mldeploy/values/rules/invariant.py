@@ -17,6 +17,7 @@ from mldeploy.values.expression import ExpressionError, Scope, evaluate, parse
 from mldeploy.values.history import was_in
 from mldeploy.values.problem import Problem, at_key, at_value, dotted, shown
 from mldeploy.values.quantity import lookup, quantity, seconds
+from mldeploy.values.replicas import KEYS, fewest
 
 if TYPE_CHECKING:
     from mldeploy.values.document import Document, Entry, Keys, Value
@@ -119,7 +120,7 @@ def _scope(subject: Subject, layered: Layered, keys: Keys, value: Value) -> Scop
         ("helm", "timeout"): release.timeout_seconds,
         ("value",): value,
         ("key",): keys[-1] if keys else None,
-        ("replicas",): _replicas(layered),
+        ("replicas",): fewest(layered)[0],
     }
 
     def find(names: tuple[str, ...]) -> Any:
@@ -144,11 +145,6 @@ def _scope(subject: Subject, layered: Layered, keys: Keys, value: Value) -> Scop
         },
     )
     return scope
-
-
-def _replicas(layered: Layered) -> Value:
-    scaled = lookup(layered.values, "autoscaling", "enabled") is True
-    return lookup(layered.values, *(("autoscaling", "minReplicas") if scaled else ("replicaCount",)))
 
 
 def matching(values: Value, pattern: str) -> Iterator[tuple[Keys, Value]]:
@@ -177,8 +173,7 @@ def _match(value: Value, steps: list[str], keys: Keys) -> Iterator[tuple[Keys, V
 def _report(spec: dict[str, Value], layered: Layered, read: list[Any], found: str) -> Problem:
     message = f"{spec['id']}: {spec['require']} does not hold in {layered.release.name}: {found}"
     remedy = f"{spec['why']}"
-    special = {("replicas",): [("autoscaling", "minReplicas"), ("replicaCount",)]}
-    keys = [name for names in read for name in special.get(names, [names])]
+    keys = [name for names in read for name in (KEYS if names == ("replicas",) else [names])]
     origins = [origin for origin in map(layered.origin, keys) if origin is not None]
     if not origins:
         return Problem(Position(layered.layers[-1].path, 1, 1), message, remedy)

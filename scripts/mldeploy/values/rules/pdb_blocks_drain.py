@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mldeploy.values.problem import Problem, at_value, shown
-from mldeploy.values.quantity import lookup, number
+from mldeploy.values.problem import Problem, at_value, dotted, shown
+from mldeploy.values.quantity import lookup
+from mldeploy.values.replicas import FIXED, fewest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def check(layered: Layered) -> Iterator[Problem]:
     budget = lookup(layered.values, _BUDGET)
     if not isinstance(budget, dict) or budget.get("enabled") is False:
         return
-    replicas, source = fewest_pods(layered)
+    replicas, source = _fewest_running(layered)
     least, most_gone = budget.get("minAvailable"), budget.get("maxUnavailable")
     if _percent(most_gone) == 0 or (_is_number(most_gone) and most_gone == 0):
         yield from _report(
@@ -48,11 +49,13 @@ def check(layered: Layered) -> Iterator[Problem]:
         )
 
 
-def fewest_pods(layered: Layered) -> tuple[float | None, str]:
-    """Give the fewest pods that a release runs, and the key that says so."""
-    if lookup(layered.values, "autoscaling", "enabled") is True:
-        return number(layered.values, "autoscaling", "minReplicas"), "autoscaling.minReplicas"
-    return number(layered.values, "replicaCount"), "replicaCount"
+def _fewest_running(layered: Layered) -> tuple[float | None, str]:
+    """Give the fewest pods that a release runs while it runs any, and the key that says so."""
+    count, keys = fewest(layered)
+    if not isinstance(count, int | float) or isinstance(count, bool):
+        return None, dotted(keys)
+    # Scaled to none there is nothing to drain: it is the last pod that a budget may hold back.
+    return (count if keys == FIXED else max(1, count)), dotted(keys)
 
 
 def _report(layered: Layered, key: str, what: str, remedy: str) -> Iterator[Problem]:

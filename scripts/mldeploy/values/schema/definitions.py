@@ -1,8 +1,8 @@
 """Shapes of the Kubernetes API that charts pass on as they are, as JSON Schema; `# @schema {$ref: name}` uses one.
 
 Written from the API's own types (core/v1, autoscaling/v2, networking/v1 in Kubernetes 1.36, external-secrets.io/v1,
-gateway.networking.k8s.io/v1), as far as these charts pass them on. A shape is copied into each schema, so that every
-schema stands alone.
+gateway.networking.k8s.io/v1, keda.sh/v1alpha1), as far as these charts pass them on. A shape is copied into each
+schema, so that every schema stands alone.
 """
 
 from __future__ import annotations
@@ -120,6 +120,48 @@ _GATEWAY: Shape = {
     "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
     "errorMessage": "a gateway as namespace/name",
 }
+# Each source that a ScaledObject may ask, and what it cannot do without (the scalers of KEDA 2.21).
+_KEDA_SOURCES: dict[str, tuple[str, ...]] = {
+    "prometheus": ("serverAddress", "query", "threshold"),
+    "aws-sqs-queue": ("queueURL", "awsRegion", "queueLength"),
+    "rabbitmq": ("queueName", "mode", "value"),
+}
+_KEDA_TRIGGER = _object(
+    {
+        "type": {"type": "string", "enum": list(_KEDA_SOURCES)},
+        "name": {
+            "type": "string",
+            "pattern": "^[a-z]([-a-z0-9]{0,28}[a-z0-9])?$",
+            "errorMessage": "at most 30 lower-case letters, digits and dashes, a letter first: objects are named by it",
+        },
+        "metadata": _STRING_MAP,
+        "authentication": _object(
+            {
+                "secretTargetRef": _array(
+                    _object({"parameter": _NAME, "name": _NAME, "key": _NAME}, required=("parameter", "name", "key")),
+                    minItems=1,
+                ),
+                "podIdentity": _object(
+                    {
+                        "provider": {"type": "string", "enum": ["aws", "azure-workload", "gcp"]},
+                        "identityId": _NAME,
+                        "roleArn": _NAME,
+                    },
+                    required=("provider",),
+                ),
+            },
+            minProperties=1,
+        ),
+    },
+    required=("type", "name", "metadata"),
+    allOf=[
+        {
+            "if": {"properties": {"type": {"const": source}}},
+            "then": {"properties": {"metadata": {"required": list(needed)}}},
+        }
+        for source, needed in _KEDA_SOURCES.items()
+    ],
+)
 _OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
 
 DEFINITIONS: dict[str, Shape] = {
@@ -139,6 +181,7 @@ DEFINITIONS: dict[str, Shape] = {
     "tolerations": _array(_TOLERATION),
     "affinity": _object({key: {"type": "object"} for key in ("nodeAffinity", "podAffinity", "podAntiAffinity")}),
     "hpaBehavior": _object({"scaleUp": _SCALING_RULES, "scaleDown": _SCALING_RULES}),
+    "kedaTriggers": _array(_KEDA_TRIGGER),
     "networkPolicyPeers": _array(_PEER),
     "networkPolicyEgress": _array(_object({"to": _array(_PEER), "ports": _array(_PORT)}, minProperties=1)),
     "cidrs": _array(_CIDR),
