@@ -85,7 +85,7 @@ def test_a_version_below_its_hint(line: str) -> None:
 def test_the_managers_have_files() -> None:
     for name in ("pip_requirements", "helm-values"):
         assert matching(CONFIG[name]), name
-    assert matching(CONFIG["customManagers"][0]) == ["scripts/toolchain/tools.toml"]
+    assert matching(CONFIG["customManagers"][0]) == ["policies/crds/sources.toml", "scripts/toolchain/tools.toml"]
     assert {"requirements/run.txt", "requirements/test.txt", "scripts/toolchain/go.txt"} <= set(
         matching(CONFIG["pip_requirements"])
     )

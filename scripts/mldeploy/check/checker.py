@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mldeploy.check import openapi
+from mldeploy.check import crds, openapi
 from mldeploy.check.blame import Blamed, Found, blame, identify
 from mldeploy.check.conform import conform
 from mldeploy.check.judge import judge
 from mldeploy.check.problem import Problem
-from mldeploy.check.schemas import api_schemas, crd_schemas
+from mldeploy.check.schemas import api_schemas, crd_schemas, stored_schemas
 from mldeploy.errors import MldeployError
 from mldeploy.plan.objects import Manifested, manifested
 from mldeploy.plan.reasons import Values, dotted
@@ -71,13 +68,14 @@ class _Checks:
         self._root = root
         self._values = Values(root)
         self._policies = sorted((root / POLICIES).glob("*.yaml"))
-        self._stored = _stored_crds(root)
+        self._stored = stored_schemas(crds.stored(root / crds.FOLDER))
 
     def findings(self, rendered: Sequence[Rendered]) -> list[Finding]:
         """Check the objects of all releases together, then find the lines to blame, release by release."""
         objects = [(one.release, each) for one in rendered for each in manifested(one.objects, one.release.namespace)]
-        rendered_crds = [each.data for _, each in objects if each.kind == "CustomResourceDefinition"]
-        self._crds = crd_schemas([*self._stored, *rendered_crds])
+        own_crds = crd_schemas(each.data for _, each in objects if each.kind == "CustomResourceDefinition")
+        # What is rendered is what will be there: it counts before what is stored here.
+        self._crds = [own_crds, self._stored]
         located: list[_Located] = []
         for minor in dict.fromkeys(_minor(release) for release, _ in objects):
             own = [(release, each) for release, each in objects if _minor(release) == minor]
@@ -91,7 +89,7 @@ class _Checks:
 
     def _judge(self, objects: Sequence[dict[str, Any]], minor: tuple[int, int]) -> list[list[Problem]]:
         judged = judge(objects, self._policies, minor)
-        conformed = conform(objects, [api_schemas(minor), self._crds])
+        conformed = conform(objects, [api_schemas(minor), *self._crds])
         return [_joined(one, other) for one, other in zip(judged, conformed, strict=True)]
 
     def _placed(self, release: Release, located: Sequence[_Located]) -> list[Finding]:
@@ -140,19 +138,6 @@ def _joined(judged: list[Problem], conformed: list[Problem]) -> list[Problem]:
     # A version that is gone has no schema: that it is gone says it all.
     gone = any(problem.rule == "api-removed" for problem in judged)
     return judged + [problem for problem in conformed if not (gone and problem.rule == "unknown-kind")]
-
-
-def _stored_crds(root: Path) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for path in sorted((root / POLICIES / "crds").glob("*.yaml")):
-        try:
-            documents = list(yaml.load_all(path.read_text("utf-8"), Loader=yaml.CSafeLoader))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise MldeployError(f"{path}: {' '.join(str(error).split())}", remedy="correct the file") from error
-        found += [
-            each for each in documents if isinstance(each, dict) and each.get("kind") == "CustomResourceDefinition"
-        ]
-    return json.loads(json.dumps(found, default=str))  # type: ignore[no-any-return]
 
 
 def _broken(root: Path, rendered: Rendered) -> Finding:

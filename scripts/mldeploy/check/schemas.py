@@ -6,14 +6,14 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mldeploy import paths
-from mldeploy.check import openapi
+from mldeploy.check import crds, openapi
 
-_FORMAT = 2
+_FORMAT = 3
 _KINDS = "x-kubernetes-group-version-kind"
 _OPEN = ("x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource")
 _SCALARS = {
@@ -43,9 +43,25 @@ def api_schemas(minor: tuple[int, int]) -> Path:
     return folder
 
 
-def crd_schemas(crds: Iterable[dict[str, Any]]) -> Path:
+def stored_schemas(files: Sequence[Path]) -> Path:
+    """Write the schemas of the kinds that files of CustomResourceDefinitions declare, and give their folder.
+
+    Args:
+        files: YAML; they are parsed once, not at each check.
+
+    Raises:
+        MldeployError: a file is no YAML.
+    """
+    folder = _folder(b"".join(b"%d:%s" % (len(data), data) for data in (path.read_bytes() for path in files)))
+    if not folder.is_dir():
+        # What YAML has and JSON has not (dates) is text in a schema too.
+        _fill(folder, _custom(json.loads(json.dumps(crds.read(files), default=str))))
+    return folder
+
+
+def crd_schemas(rendered: Iterable[dict[str, Any]]) -> Path:
     """Write the schemas of the kinds that CustomResourceDefinitions declare, and give their folder."""
-    listed = list(crds)
+    listed = list(rendered)
     folder = _folder(json.dumps(listed, sort_keys=True).encode())
     if not folder.is_dir():
         _fill(folder, _custom(listed))
@@ -86,10 +102,12 @@ def _built_in(definitions: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]
         yield _name(**kind), {**schema, "properties": {**schema.get("properties", {}), **head}}
 
 
-def _custom(crds: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for crd in crds:
+def _custom(declared: Iterable[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for crd in declared:
         spec = crd["spec"]
         for version in spec.get("versions", ()):
+            if version.get("served") is False:
+                continue
             schema = _convert(version.get("schema", {}).get("openAPIV3Schema", {"type": "object"}), {})
             properties = {**schema.get("properties", {}), "metadata": _OBJECT_META, "apiVersion": {}, "kind": {}}
             yield _name(spec["group"], version["name"], spec["names"]["kind"]), {**schema, "properties": properties}
