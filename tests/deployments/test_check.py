@@ -190,3 +190,36 @@ def test_many_objects_of_one_name_keep_their_own_problems() -> None:
     schemas = [api_schemas(openapi.minors()[-1]), crd_schemas([])]
     counts = [len(problems) for problems in conform([good, bad, good, bad, bad], schemas)]
     assert counts == [0, 1, 0, 1, 1]
+
+
+STORE = """
+externalSecret:
+  enabled: true
+  storeRef: {name: vault, kind: SecretStore}
+  data:
+    api-key:
+      key: ml-api
+      property: api-key
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("", "", ""),
+        ("kind: ExternalSecret\n", "kind: ExternalSecret\ntypo: 1\n", "'typo' not allowed"),
+        ("creationPolicy: Owner", "creationPolicy: Mine", "/spec/target/creationPolicy: value must be one of"),
+        ("external-secrets.io/v1\n", "external-secrets.io/v1beta1\n", "no schema for external-secrets.io/v1beta1"),
+    ],
+)
+def test_an_external_secret_is_checked_against_the_operator_s_own_schema(
+    scratch: Scratch, before: str, after: str, message: str
+) -> None:
+    scratch.append("values/prod/ml-api.yaml", STORE)
+    library = scratch.path("charts/ml-common/templates/_externalsecret.tpl")
+    text = library.read_text("utf-8")
+    assert before in text
+    library.write_text(text.replace(before, after, 1), "utf-8")
+    messages = [finding.message for finding in found(scratch)]
+    assert len(messages) == (1 if message else 0), messages
+    assert all(message in each for each in messages)
