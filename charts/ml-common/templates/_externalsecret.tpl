@@ -7,6 +7,9 @@ apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata:
   {{- include "ml-common.metadata" (list $root $component $root.Release.Name) | nindent 2 }}
+  annotations:
+    {{- /* Argo CD waits until the Secret is there before it goes on to what mounts it. */}}
+    argocd.argoproj.io/sync-wave: "-1"
 spec:
   refreshInterval: {{ .refreshInterval }}
   secretStoreRef:

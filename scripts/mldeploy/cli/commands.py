@@ -38,7 +38,11 @@ COMMANDS: dict[str, Command] = {
     "published": Command(
         module="published", group="Deploy", summary="what others publish, made from pinned modules without a network"
     ),
-    "gitops": Command(module="gitops", group="Deploy", summary="publish the rendered manifests for Argo CD and Flux"),
+    "gitops": Command(
+        module="gitops",
+        group="Deploy",
+        summary="publish rendered manifests; what Argo CD and Flux deploy, and how it is",
+    ),
     "charts": Command(module="charts", group="Tools", summary="package charts reproducibly, push them to a registry"),
     "github": Command(
         module="github", group="Tools", summary="steps of the GitHub workflows: comment, deployed, affected"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from mldeploy import paths
 from mldeploy.cli.typer_command import run_typer
-from mldeploy.errors import MldeployError
+from mldeploy.errors import ExitCode, MldeployError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deploying by git, through Argo CD or Flux.")
 
@@ -30,9 +31,11 @@ files that somebody else changed, an older commit).
 """
 
 
-@app.callback()
-def _group() -> None:
-    """Keep the verbs' names where there is only one."""
+class Output(StrEnum):
+    """The formats of `status`."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @app.command(epilog=_PUBLISH_EXAMPLES)
@@ -75,6 +78,27 @@ def publish(
     sys.stdout.write(write(done.plan, "text"))
     what = f"published to {place}" if done.written else f"nothing to publish: {place} is up to date"
     typer.echo(f"{what} ({done.commit[:10]})" if done.commit else what, err=True)
+
+
+@app.command(epilog="Examples: mldeploy gitops status; mldeploy gitops status --context ml-prod --output json")
+def status(
+    output: Annotated[Output, typer.Option(help="The format on stdout.")] = Output.TEXT,
+    context: Annotated[str, typer.Option(help="The kube-context; default: the current one.")] = "",
+    kubeconfig: Annotated[Path | None, typer.Option(help="The kubeconfig; default: as kubectl finds it.")] = None,
+) -> ExitCode:
+    """Show what Argo CD and Flux deploy on a cluster: the commit, whether the cluster is as it says, and its health.
+
+    Only reads. Exit code 0: every newest commit runs, and well; 1: one does not, or nothing is deployed yet; 2: the
+    cluster has neither of the two, or could not be asked.
+    """
+    from mldeploy.cli.target import own_cluster
+    from mldeploy.gitops.status import statuses
+    from mldeploy.gitops.status.table import as_json, as_text
+
+    kubeconfig, context = own_cluster(paths.checkout(), kubeconfig=kubeconfig, context=context)
+    found = statuses(kubeconfig, context)
+    typer.echo({Output.TEXT: as_text, Output.JSON: as_json}[output](found))
+    return ExitCode.CLEAN if found and all(one.good for one in found) else ExitCode.FINDINGS
 
 
 def main(argv: Sequence[str]) -> int:

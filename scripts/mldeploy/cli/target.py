@@ -26,14 +26,30 @@ def target(root: Path, environment: str, *, kubeconfig: Path | None, context: st
         RefusedError: the environment does not name this context.
         MldeployError: no such environment, or a file cannot be read.
     """
-    from mldeploy.cluster import open_cluster
     from mldeploy.rollout import context as contexts
+
+    kubeconfig, context = own_cluster(root, kubeconfig=kubeconfig, context=context)
+    contexts.check(root, environment, context=context, kubeconfig=str(kubeconfig or ""))
+    return kubeconfig, context
+
+
+def own_cluster(root: Path, *, kubeconfig: Path | None, context: str) -> tuple[Path | None, str]:
+    """Choose this checkout's own cluster where nothing else is named.
+
+    Args:
+        root: the checkout.
+        kubeconfig: what `--kubeconfig` names; None: KUBECONFIG, ~/.kube/config, or else this checkout's own cluster.
+        context: what `--context` names; empty: the current one.
+
+    Returns:
+        The kubeconfig (None: as kubectl finds it) and the context (empty: the current one).
+    """
+    from mldeploy.cluster import open_cluster
 
     if kubeconfig is None and not os.environ.get("KUBECONFIG") and not (Path.home() / ".kube" / "config").is_file():
         own = open_cluster(root)
         if own.kubeconfig.is_file():
             kubeconfig, context = own.kubeconfig, context or own.context
-    contexts.check(root, environment, context=context, kubeconfig=str(kubeconfig or ""))
     return kubeconfig, context
 
 

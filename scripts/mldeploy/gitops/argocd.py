@@ -1,0 +1,145 @@
+"""Argo CD on the embedded cluster: its pinned programs and manifests, gitops/argocd, and the repository in there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from mldeploy import paths, process
+from mldeploy.cluster import Cluster
+from mldeploy.gitops.images import argocd_image
+from mldeploy.gitops.kubectl import Kubectl
+from mldeploy.gitops.repository import URL, push, serve
+from mldeploy.image import build
+from mldeploy.progress import Progress
+from mldeploy.toolchain import tool, tool_file
+
+Source = Literal["chart", "rendered"]
+NAMESPACE = "argocd"
+# The parts of Argo CD's own manifests that are used, below manifests/ of its repository: all but Dex.
+PARTS = (
+    "crds",
+    "base/application-controller",
+    "base/applicationset-controller",
+    "base/config",
+    "base/notification",
+    "base/redis",
+    "base/repo-server",
+    "base/server",
+)
+_WORKLOADS = (
+    "deployment/argocd-redis",
+    "deployment/argocd-repo-server",
+    "deployment/argocd-applicationset-controller",
+    "deployment/argocd-notifications-controller",
+    "deployment/argocd-server",
+    "statefulset/argocd-application-controller",
+)
+_BUILD_S = 60.0
+_READY_S = 300.0
+
+
+def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, source: Source = "chart") -> None:
+    """Make Argo CD run in a cluster and deploy an environment from the checkout's commit, served inside the cluster.
+
+    Args:
+        root: the checkout; what is not committed is not deployed.
+        cluster: the embedded one, whose node has the services' images.
+        environment: which environment the cluster is for.
+        progress: told each step.
+        source: what Argo CD reads, a folder of gitops/argocd/sources.
+
+    Raises:
+        MldeployError: a program is not installed, an image cannot be built, or something is not ready in time.
+    """
+    serve(cluster, progress)
+    push(root, cluster)
+    image, redis = argocd_image(progress), build(root, "redis", progress)
+    for archive in (image.archive, redis.archive):
+        cluster.load_image(archive, progress)
+    kubectl = Kubectl.of(cluster)
+    with progress.step("Starting Argo CD", key="gitops argocd") as step:
+        kubectl.apply(_build(root, "argocd", installation(root, image.reference, redis.reference)))
+        kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_READY_S:g}s")
+        kubectl.apply(_build(root, "argocd-services", services(root, environment, source)))
+        refresh(cluster)
+        for workload in _WORKLOADS:
+            step.update(workload)
+            kubectl.await_rollout(NAMESPACE, workload, timeout_s=_READY_S)
+
+
+def refresh(cluster: Cluster) -> None:
+    """Make Argo CD look at its repository now, as a webhook does; without it, it looks every two minutes.
+
+    Raises:
+        ProcessError: the cluster refuses, or has no Argo CD.
+    """
+    kubectl = Kubectl.of(cluster)
+    found = kubectl("get", "applications", "--namespace", NAMESPACE, "--output", "name").split()
+    if found:
+        kubectl("annotate", *found, "--namespace", NAMESPACE, "--overwrite", "argocd.argoproj.io/refresh=normal")
+
+
+def installation(root: Path, image: str, redis: str) -> dict[str, Any]:
+    """Give the kustomization of Argo CD itself: upstream's manifests from the pinned module, and gitops/argocd/install.
+
+    Args:
+        root: the checkout.
+        image: the reference of Argo CD's image.
+        redis: the reference of Redis's.
+    """
+    loaded = [{"op": "replace", "path": "/spec/template/spec/containers/0/imagePullPolicy", "value": "IfNotPresent"}]
+    # The image has no gpg: commits that are pushed through a port-forward have no signatures to check.
+    unsigned = [
+        {
+            "op": "add",
+            "path": "/spec/template/spec/containers/0/env/-",
+            "value": {"name": "ARGOCD_GPG_ENABLED", "value": "false"},
+        }
+    ]
+    return {
+        "resources": [
+            str(tool_file("argocd", f"manifests/{part.split('/')[0]}") / Path(*part.split("/")[1:])) for part in PARTS
+        ],
+        "components": [str(root / "gitops" / "argocd" / "install")],
+        "images": [_image("quay.io/argoproj/argocd", image), _image("public.ecr.aws/docker/library/redis", redis)],
+        "patches": [
+            {"target": {"kind": "Deployment|StatefulSet"}, "patch": yaml.safe_dump(loaded)},
+            {"target": {"kind": "Deployment", "name": "argocd-repo-server"}, "patch": yaml.safe_dump(unsigned)},
+        ],
+    }
+
+
+def services(root: Path, environment: str, source: Source) -> dict[str, Any]:
+    """Give the kustomization of what Argo CD deploys: one environment, from the repository in the cluster."""
+    folder = root / "gitops" / "argocd"
+    from_cluster = [{"op": "replace", "path": "/spec/template/spec/source/repoURL", "value": URL}]
+    allowed = [{"op": "replace", "path": "/spec/sourceRepos", "value": [URL]}]
+    return {
+        "resources": [str(folder / "environments" / environment), str(folder / "sources" / source)],
+        "patches": [
+            {"target": {"kind": "ApplicationSet"}, "patch": yaml.safe_dump(from_cluster)},
+            {"target": {"kind": "AppProject", "name": "ml-services"}, "patch": yaml.safe_dump(allowed)},
+        ],
+    }
+
+
+def _build(root: Path, name: str, kustomization: dict[str, Any]) -> str:
+    """Build a kustomization in the checkout's state folder, where it stays to be looked at."""
+    folder = (paths.state(root) / "gitops" / name).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    # kustomize takes no absolute paths.
+    for key in ("resources", "components"):
+        found = kustomization.get(key, [])
+        kustomization[key] = [os.path.relpath(Path(path).resolve(), folder) for path in found]
+    kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**kind, **kustomization}, sort_keys=False), "utf-8")
+    return process.run([tool("kustomize"), "build", folder], timeout_s=_BUILD_S).stdout
+
+
+def _image(name: str, reference: str) -> dict[str, str]:
+    repository, _, tag = reference.rpartition(":")
+    return {"name": name, "newName": repository, "newTag": tag}

@@ -1,0 +1,259 @@
+"""The real Argo CD on a real node: deploys dev from a commit, mends drift, survives bad commits, leaves the HPA alone.
+
+The tests of this module go on from each other's state, in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mldeploy import process
+from mldeploy.cli import gitops as command
+from mldeploy.cluster import Cluster
+from mldeploy.gitops import argocd
+from mldeploy.gitops.repository import NAMESPACE as GIT
+from mldeploy.gitops.repository import push
+from mldeploy.gitops.status import Status, await_deployed, statuses
+from mldeploy.image.pin import pin
+from mldeploy.progress import Quiet
+from mldeploy.smoke import forward
+from mldeploy.toolchain import tool
+from tests.cluster.deploying import ROOT, items, this_image
+from tests.cluster.support import Kubectl, await_true
+
+NAMES = ("dev-ml-api", "dev-ml-batch")
+CONTROLLER = "system:serviceaccount:argocd:argocd-application-controller"
+LIMIT_S = 180.0
+
+
+class Checkout:
+    """A git repository with this checkout's files, of which only dev's values are changed."""
+
+    def __init__(self, root: Path, cluster: Cluster) -> None:
+        self.root = root
+        self._cluster = cluster
+
+    def git(self, *words: str) -> str:
+        who = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
+        return process.run(["git", "-C", self.root, *who, *words], timeout_s=60).stdout.strip()
+
+    def change(self, service: str, values: dict[str, Any]) -> None:
+        path = self.root / "values" / "dev" / f"{service}.yaml"
+        before: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+        path.write_text(yaml.safe_dump({**before, **values}), "utf-8")
+
+    def deploy(self, message: str) -> str:
+        """Commit what was changed, and let Argo CD know; gives the commit."""
+        self.git("commit", "--quiet", "--all", "--message", message)
+        return self.push()
+
+    def push(self) -> str:
+        commit = push(self.root, self._cluster)
+        argocd.refresh(self._cluster)
+        return commit
+
+
+@pytest.fixture(scope="module")
+def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout that Argo CD deploys; Argo CD and all that it deployed are gone afterwards."""
+    root = tmp_path_factory.mktemp("checkout")
+    listed = process.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], timeout_s=60, cwd=ROOT
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
+    made = Checkout(root, cluster)
+    pin(root, "dev")
+    # Its operator is not what is tried here.
+    for service in ("ml-api", "ml-batch"):
+        made.change(service, {"externalSecret": {"enabled": False}})
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("add", "--all")
+    made.git("commit", "--quiet", "--message", "first")
+    this_image(cluster)
+    argocd.up(root, cluster, "dev", Quiet())
+    yield made
+    for kind in ("applicationsets", "applications"):
+        kubectl("delete", kind, "--all", "-n", "argocd")
+    kubectl("delete", "namespace", "dev", "argocd", GIT, "--wait=true", "--timeout=110s")
+    kubectl("delete", "crd", *(f"{kind}.argoproj.io" for kind in ("applications", "applicationsets", "appprojects")))
+
+
+def deployed(cluster: Cluster, commit: str) -> None:
+    """Wait until both services are synced to a commit, and well."""
+
+    def seen() -> bool:
+        return {one.revision for one in statuses(cluster.kubeconfig, cluster.context)} == {commit}
+
+    await_true(seen, f"Argo CD sees {commit}", timeout_s=LIMIT_S)
+    await_deployed(cluster.kubeconfig, cluster.context, NAMES, Quiet(), timeout_s=LIMIT_S)
+
+
+def application(cluster: Cluster, name: str = "dev-ml-api") -> Status:
+    (found,) = [one for one in statuses(cluster.kubeconfig, cluster.context) if one.name == name]
+    return found
+
+
+def answers(cluster: Cluster) -> bool:
+    with forward(cluster.kubeconfig, cluster.context, "dev", "svc/dev-ml-api", 8000) as one:
+        connection = HTTPConnection("127.0.0.1", one.port, timeout=20)
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+        connection.close()
+    return status == 200
+
+
+def ready_images(kubectl: Kubectl) -> set[str]:
+    """The images of ml-api's pods that are ready."""
+    return {
+        pod["spec"]["containers"][0]["image"]
+        for name, pod in items(kubectl, "pods", "dev").items()
+        if name.startswith("dev-ml-api-")
+        and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"]["conditions"])
+    }
+
+
+def test_a_commit_is_deployed(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    deployed(cluster, checkout.git("rev-parse", "HEAD"))
+    assert answers(cluster)
+    assert {one.environment for one in statuses(cluster.kubeconfig, cluster.context)} == {"dev"}
+    assert {"dev-ml-api", "dev-ml-batch", "dev-ml-batch-redis"} == set(items(kubectl, "deployments", "dev"))
+
+
+def test_the_command_shows_it(
+    checkout: Checkout, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert command.main(["status", "--kubeconfig", str(cluster.kubeconfig), "--output", "json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["sync"], one["health"]) for one in shown] == [
+        (name, "Synced", "Healthy") for name in NAMES
+    ]
+    assert {one["revision"] for one in shown} == {checkout.git("rev-parse", "HEAD")}
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "namespace", "answer"),
+    [
+        ("patch", "deployments", "dev", "yes"),
+        ("get", "secrets", "dev", "no"),
+        ("create", "roles", "dev", "no"),
+        ("create", "pods", "dev", "no"),
+        ("patch", "deployments", "kube-system", "no"),
+        ("create", "namespaces", "", "no"),
+    ],
+)
+def test_the_controller_has_no_more_rights_than_the_charts_need(  # noqa: PLR0917 - fixtures and cases
+    verb: str, what: str, namespace: str, answer: str, checkout: Checkout, kubectl: Kubectl
+) -> None:
+    where = ("-n", namespace) if namespace else ()
+    assert kubectl("auth", "can-i", verb, what, *where, "--as", CONTROLLER, ok=(0, 1)).split()[0] == answer
+
+
+@pytest.mark.parametrize("project", ["default", "ml-services"])
+def test_the_projects_refuse_another_namespace(project: str, checkout: Checkout, kubectl: Kubectl) -> None:
+    spec = json.loads(kubectl("get", "application", "dev-ml-api", "-n", "argocd", "-o", "json"))["spec"]
+    spec |= {"project": project, "destination": {"name": "in-cluster", "namespace": "kube-system"}, "syncPolicy": {}}
+    other = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "other"}, "spec": spec}
+    kubectl("create", "-n", "argocd", "-f", "-", input_text=json.dumps(other))
+
+    def refused() -> bool:
+        found = items(kubectl, "applications", "argocd")["other"].get("status", {}).get("conditions", [])
+        return "InvalidSpecError" in {one["type"] for one in found}
+
+    await_true(refused, f"Argo CD refuses an Application of {project} that goes to kube-system")
+    kubectl("delete", "application", "other", "-n", "argocd")
+
+
+def test_what_somebody_changed_by_hand_is_put_right(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    before = items(kubectl, "configmaps", "dev")["dev-ml-api"]["data"]
+    broken = json.dumps({"data": dict.fromkeys(before, "by hand")})
+    kubectl("patch", "configmap", "dev-ml-api", "-n", "dev", "--type=merge", "-p", broken)
+    kubectl("delete", "service", "dev-ml-api", "-n", "dev")
+    await_true(lambda: "dev-ml-api" in items(kubectl, "services", "dev"), "the Service is there again")
+    await_true(
+        lambda: items(kubectl, "configmaps", "dev")["dev-ml-api"]["data"] == before, "the ConfigMap is as it was"
+    )
+    await_deployed(cluster.kubeconfig, cluster.context, NAMES, Quiet(), timeout_s=LIMIT_S)
+
+
+def test_the_hpa_s_number_of_pods_stays(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    scaling = yaml.safe_load((checkout.root / "values" / "dev" / "ml-api.yaml").read_text("utf-8"))["autoscaling"]
+    checkout.change("ml-api", {"autoscaling": {**scaling, "minReplicas": 2}})
+    commit = checkout.deploy("two pods at least")
+    deployed(cluster, commit)
+    await_true(lambda: replicas(kubectl) == 2, "the HPA has made them two", timeout_s=LIMIT_S)
+    syncs = history(kubectl)
+    kubectl("annotate", "application", "dev-ml-api", "-n", "argocd", "argocd.argoproj.io/refresh=hard")
+    await_true(lambda: "annotations" not in refreshed(kubectl), "Argo CD has compared everything anew")
+    assert (application(cluster).sync, replicas(kubectl), history(kubectl)) == ("Synced", 2, syncs)
+
+
+def replicas(kubectl: Kubectl) -> int:
+    found: int = items(kubectl, "deployments", "dev")["dev-ml-api"]["spec"]["replicas"]
+    return found
+
+
+def refreshed(kubectl: Kubectl) -> dict[str, Any]:
+    metadata: dict[str, Any] = items(kubectl, "applications", "argocd")["dev-ml-api"]["metadata"]
+    left = {name for name in metadata.get("annotations", {}) if name == "argocd.argoproj.io/refresh"}
+    return {"annotations": left} if left else {}
+
+
+def history(kubectl: Kubectl) -> int:
+    return len(items(kubectl, "applications", "argocd")["dev-ml-api"]["status"]["history"])
+
+
+def test_a_commit_that_does_not_render_changes_nothing(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    pods = set(items(kubectl, "pods", "dev"))
+    checkout.change("ml-api", {"replicaCount": "many"})
+    checkout.deploy("no number")
+    await_true(lambda: "replicaCount" in application(cluster).message, "the status names the value", timeout_s=LIMIT_S)
+    assert not application(cluster).good
+    assert set(items(kubectl, "pods", "dev")) == pods
+    assert answers(cluster)
+    checkout.git("revert", "--no-edit", "HEAD")
+    deployed(cluster, checkout.push())
+
+
+def test_a_commit_whose_pods_do_not_start_is_degraded_and_the_old_ones_serve(
+    checkout: Checkout, cluster: Cluster, kubectl: Kubectl
+) -> None:
+    before = ready_images(kubectl)
+    # Short limits, so that the rollout counts as failed within the test's time.
+    soon = {"startup": {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 5}}
+    checkout.change("ml-api", {"image": {"tag": "never-built"}, "progressDeadlineSeconds": 10, "probes": soon})
+    commit = checkout.deploy("an image that does not exist")
+    await_true(lambda: application(cluster).health == "Degraded", "ml-api is degraded", timeout_s=LIMIT_S)
+    found = application(cluster)
+    assert (found.revision, found.sync) == (commit, "Synced")
+    assert "Deployment dev-ml-api" in found.message
+    assert ready_images(kubectl) == before
+    assert answers(cluster)
+    assert application(cluster, "dev-ml-batch").good
+
+
+def test_somebody_would_be_told(checkout: Checkout, cluster: Cluster) -> None:
+    """Argo CD's own program evaluates the trigger and fills the template in, on the Application as it is now."""
+    words = ["admin", "notifications", "--namespace", "argocd", "--kubeconfig", str(cluster.kubeconfig)]
+    words += ["trigger", "run", "on-health-degraded", "dev-ml-api", "--secret", ":empty"]
+    done = process.run([tool("argocd"), *words], timeout_s=60)
+    assert "true" in done.stdout
+
+
+def test_reverting_the_commit_is_the_rollback(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    checkout.git("revert", "--no-edit", "HEAD")
+    commit = checkout.push()
+    deployed(cluster, commit)
+    assert all("never-built" not in image for image in ready_images(kubectl))
+    assert answers(cluster)
