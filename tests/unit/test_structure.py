@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publish": {"toolchain"},
     "secrets": {"values", "smoke"},
     "published": {"toolchain", "cluster"},
-    "gitops": {"toolchain", "cluster", "image", "smoke", "values", "render", "plan", "check"},
+    "gitops": {"toolchain", "cluster", "image", "smoke", "values", "render", "plan", "check", "published"},
 }
 EVERYONE = {"errors", "paths", "process", "progress"}
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from mldeploy import paths, process
 from mldeploy.cluster import Cluster
+from mldeploy.gitops import kustomization
 from mldeploy.gitops.images import argocd_image
 from mldeploy.gitops.kubectl import Kubectl
 from mldeploy.gitops.repository import URL, push, serve
 from mldeploy.image import build
 from mldeploy.progress import Progress
-from mldeploy.toolchain import tool, tool_file
+from mldeploy.toolchain import tool_file
 
 Source = Literal["chart", "rendered"]
 NAMESPACE = "argocd"
@@ -38,7 +37,6 @@ _WORKLOADS = (
     "deployment/argocd-server",
     "statefulset/argocd-application-controller",
 )
-_BUILD_S = 60.0
 _READY_S = 300.0
 
 
@@ -62,9 +60,9 @@ def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, so
         cluster.load_image(archive, progress)
     kubectl = Kubectl.of(cluster)
     with progress.step("Starting Argo CD", key="gitops argocd") as step:
-        kubectl.apply(_build(root, "argocd", installation(root, image.reference, redis.reference)))
+        kubectl.apply(kustomization.build(root, "argocd", installation(root, image.reference, redis.reference)))
         kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_READY_S:g}s")
-        kubectl.apply(_build(root, "argocd-services", services(root, environment, source)))
+        kubectl.apply(kustomization.build(root, "argocd-services", services(root, environment, source)))
         refresh(cluster)
         for workload in _WORKLOADS:
             step.update(workload)
@@ -105,7 +103,10 @@ def installation(root: Path, image: str, redis: str) -> dict[str, Any]:
             str(tool_file("argocd", f"manifests/{part.split('/')[0]}") / Path(*part.split("/")[1:])) for part in PARTS
         ],
         "components": [str(root / "gitops" / "argocd" / "install")],
-        "images": [_image("quay.io/argoproj/argocd", image), _image("public.ecr.aws/docker/library/redis", redis)],
+        "images": [
+            kustomization.image("quay.io/argoproj/argocd", image),
+            kustomization.image("public.ecr.aws/docker/library/redis", redis),
+        ],
         "patches": [
             {"target": {"kind": "Deployment|StatefulSet"}, "patch": yaml.safe_dump(loaded)},
             {"target": {"kind": "Deployment", "name": "argocd-repo-server"}, "patch": yaml.safe_dump(unsigned)},
@@ -125,21 +126,3 @@ def services(root: Path, environment: str, source: Source) -> dict[str, Any]:
             {"target": {"kind": "AppProject", "name": "ml-services"}, "patch": yaml.safe_dump(allowed)},
         ],
     }
-
-
-def _build(root: Path, name: str, kustomization: dict[str, Any]) -> str:
-    """Build a kustomization in the checkout's state folder, where it stays to be looked at."""
-    folder = (paths.state(root) / "gitops" / name).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    # kustomize takes no absolute paths.
-    for key in ("resources", "components"):
-        found = kustomization.get(key, [])
-        kustomization[key] = [os.path.relpath(Path(path).resolve(), folder) for path in found]
-    kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump({**kind, **kustomization}, sort_keys=False), "utf-8")
-    return process.run([tool("kustomize"), "build", folder], timeout_s=_BUILD_S).stdout
-
-
-def _image(name: str, reference: str) -> dict[str, str]:
-    repository, _, tag = reference.rpartition(":")
-    return {"name": name, "newName": repository, "newTag": tag}

@@ -6,6 +6,8 @@ only port-forwards reach (scripts/toolchain/git-server).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 
@@ -52,6 +54,17 @@ def serve(cluster: Cluster, progress: Progress) -> str:
     return URL
 
 
+@contextmanager
+def pushing(cluster: Cluster) -> Iterator[str]:
+    """Give the address, on this machine's loopback, at which the served repository may be pushed to meanwhile.
+
+    Raises:
+        MldeployError: the repository is not served.
+    """
+    with forward(cluster.kubeconfig, cluster.context, NAMESPACE, f"svc/{SERVICE}", _PUSH_PORT) as one:
+        yield f"http://{one.address}/{REPOSITORY}"
+
+
 def push(checkout: Path, cluster: Cluster, *, revision: str = "HEAD", branch: str = "main") -> str:
     """Put a commit of a checkout, with its history, onto a branch of the served repository, whatever is there.
 
@@ -75,8 +88,7 @@ def push(checkout: Path, cluster: Cluster, *, revision: str = "HEAD", branch: st
             f"{checkout}: no commit {revision} in git: {error.stderr.strip()}",
             remedy="what is deployed from git must be committed: clone the repository, or git init, add and commit",
         ) from error
-    with forward(cluster.kubeconfig, cluster.context, NAMESPACE, f"svc/{SERVICE}", _PUSH_PORT) as one:
-        address = f"http://{one.address}/{REPOSITORY}"
+    with pushing(cluster) as address:
         process.run(
             [*git, *_PLAIN, "push", "--quiet", "--force", address, f"{commit}:refs/heads/{branch}"],
             timeout_s=_PUSH_S,

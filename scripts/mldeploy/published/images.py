@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,9 +39,23 @@ def build(name: str, progress: Progress) -> BuiltImages:
     Raises:
         MldeployError: there is no such source, or a program of it is not installed.
     """
-    programs = {program: tool(program) for program in source(name).programs}
+    return of_programs(name, source(name).programs, progress)
+
+
+def of_programs(name: str, programs: Sequence[str], progress: Progress) -> BuiltImages:
+    """Give an image of each program, all in one archive, from the cache if it is there.
+
+    Args:
+        name: what the archive is called.
+        programs: their names in scripts/toolchain/tools.toml.
+        progress: told when an archive is written.
+
+    Raises:
+        MldeployError: a program is not installed.
+    """
     images = tuple(
-        archive.Image(f"{_REPOSITORY}/{program}", path, (f"/{path.name}",)) for program, path in programs.items()
+        archive.Image(f"{_REPOSITORY}/{program}", path, (f"/{path.name}",))
+        for program, path in ((program, tool(program)) for program in programs)
     )
     # A program's folder is named for all that it was built from.
     parts = [f"{image.program.parent.parent.name}{image.entrypoint}" for image in images]
