@@ -223,3 +223,31 @@ def test_an_external_secret_is_checked_against_the_operator_s_own_schema(
     messages = [finding.message for finding in found(scratch)]
     assert len(messages) == (1 if message else 0), messages
     assert all(message in each for each in messages)
+
+
+@pytest.mark.parametrize(
+    ("template", "before", "after", "message"),
+    [
+        ("scaledobject", "", "", ""),
+        ("scaledobject", "pollingInterval:", "pollInterval:", "'pollInterval' not allowed"),
+        ("scaledobject", "replicas: {{ .replicas }}", "replicas: some", "/spec/fallback/replicas: got string"),
+        (
+            "triggerauthentication",
+            "- parameter: password",
+            "- parameter: 3",
+            "/spec/secretTargetRef/0/parameter: got number",
+        ),
+    ],
+)
+def test_what_keda_is_told_is_checked_against_its_own_schema(
+    scratch: Scratch, template: str, before: str, after: str, message: str
+) -> None:
+    every_source = scratch.path("charts/ml-batch/ci/keda-sources-values.yaml").read_text("utf-8")
+    scratch.write("values/prod/ml-batch.yaml", every_source)
+    path = scratch.path(f"charts/ml-batch/templates/{template}.yaml")
+    text = path.read_text("utf-8")
+    assert before in text
+    path.write_text(text.replace(before, after, 1), "utf-8")
+    messages = [finding.message for finding in found(scratch, service="ml-batch")]
+    assert len(messages) == (1 if message else 0), messages
+    assert all(message in each for each in messages)
