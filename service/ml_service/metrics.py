@@ -66,4 +66,7 @@ class WorkerMetrics(_Metrics):
         self.lag = Gauge("ml_queue_lag", "Jobs not yet delivered to a worker.", registry=self.registry)
         self.pending = Gauge("ml_queue_pending", "Jobs delivered and not answered.", registry=self.registry)
         self.dead = Gauge("ml_queue_dead", "Jobs in the dead-letter stream.", registry=self.registry)
+        self.oldest = Gauge(
+            "ml_queue_oldest_seconds", "Age of the oldest job without an answer.", registry=self.registry
+        )
         self.redis_up = Gauge("ml_redis_up", "1 while Redis answers.", registry=self.registry)

@@ -39,12 +39,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Depth:
-    """How much is in the queue: without an answer, not delivered, delivered and not answered, dead."""
+    """How much is in the queue: without an answer, not delivered, delivered and not answered, dead; and how old it is.
+
+    Attributes:
+        oldest_s: the age of the oldest job without an answer (seconds); 0 where there is none.
+    """
 
     length: int
     lag: int
     pending: int
     dead: int
+    oldest_s: float
 
 
 class _Password(CredentialProvider):
@@ -172,14 +177,23 @@ class JobQueue:
 
     def depth(self) -> Depth:
         """Look how much is in the queue."""
-        length, dead = int(self._client.xlen(self._stream)), int(self._client.xlen(self._dead))
-        groups: Any = self._client.xinfo_groups(self._stream)
+        with self._client.pipeline(transaction=False) as look:
+            look.xlen(self._stream)
+            look.xlen(self._dead)
+            look.xinfo_groups(self._stream)
+            look.xrange(self._stream, count=1)
+            look.time()
+            length, dead, groups, first, (seconds, microseconds) = look.execute()
         name = self._group.encode()
         group = next((g for g in groups if g["name"] in (name, self._group)), {"pending": 0})
         pending = int(group["pending"])
         # Redis cannot always tell the lag (entries deleted by hand); answered entries are deleted, so this is it too.
         lag = group.get("lag")
-        return Depth(length, max(0, length - pending) if lag is None else int(lag), pending, dead)
+        # An entry's place is the millisecond at which Redis took it, and answered ones are gone; Redis's own clock, so that
+        # no other one can be wrong.
+        since_ms = seconds * 1000 + microseconds / 1000 - int(first[0][0].split(b"-")[0]) if first else 0
+        waiting = max(0, length - pending) if lag is None else int(lag)
+        return Depth(length, waiting, pending, dead, max(0.0, since_ms / 1000))
 
     def leave(self) -> None:
         """Take this worker out of the group, and workers that went away long ago, unless jobs wait in their names."""

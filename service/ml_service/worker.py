@@ -114,6 +114,7 @@ class Worker:
         self._metrics.lag.set(depth.lag)
         self._metrics.pending.set(depth.pending)
         self._metrics.dead.set(depth.dead)
+        self._metrics.oldest.set(depth.oldest_s)
 
     def _work(self, jobs: Iterable[Job]) -> bool:
         worked = False

@@ -37,7 +37,10 @@ def helm() -> Callable[..., process.Completed]:
 
 @pytest.fixture(scope="session")
 def template(helm: Callable[..., process.Completed]) -> Callable[..., str]:
-    """Render a chart as release `test-<chart>` of namespace `test`, with values files and with values on top."""
+    """Render a chart as release `test-<chart>` of namespace `test`, with values files and with values on top.
+
+    The cluster has the kinds of Prometheus's operator.
+    """
 
     @cache
     def rendered(words: tuple[str, ...]) -> str:
@@ -46,7 +49,8 @@ def template(helm: Callable[..., process.Completed]) -> Callable[..., str]:
     def render(chart: str, *files: Path, **values: Any) -> str:
         layers = [word for file in files for word in ("--values", str(file))]
         sets = [word for key, value in values.items() for word in ("--set-json", f"{key}={json.dumps(value)}")]
-        return rendered(("template", f"test-{chart}", f"charts/{chart}", "--namespace", "test", *layers, *sets))
+        cluster = ("--namespace", "test", "--api-versions", "monitoring.coreos.com/v1")
+        return rendered(("template", f"test-{chart}", f"charts/{chart}", *cluster, *layers, *sets))
 
     return render
 

@@ -50,6 +50,12 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         },
         "edge.ingress.className: set, and edge.kind is loadBalancer, which does not read it; take it away, or set ",
     ),
+    ("ml-api", {"monitoring.rules.enabled": True}, "monitoring.rules.enabled: true, and monitoring.serviceMonitor.ena"),
+    (
+        "ml-api",
+        {"monitoring.rules.latency.objective": 90},
+        "monitoring.rules.burnRates: 14.4 times as fast as monitoring.rules.latency.objective allows is more than ",
+    ),
     ("ml-batch", {"queue.url": "redis://queue"}, "queue.url: set, and queue.bundled.enabled is true"),
     ("ml-batch", {"queue.bundled.enabled": False}, "queue.url: empty, and queue.bundled.enabled is false"),
     (
@@ -73,6 +79,16 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         "ml-batch",
         {"cronJob.enabled": True, "autoscaling.enabled": False},
         "podDisruptionBudget.enabled: cronJob.enabled",
+    ),
+    (
+        "ml-batch",
+        {
+            "cronJob.enabled": True,
+            "autoscaling.enabled": False,
+            "podDisruptionBudget.enabled": False,
+            "monitoring.serviceMonitor.enabled": True,
+        },
+        "monitoring.serviceMonitor.enabled: cronJob.enabled is true, and its pods are gone before ",
     ),
 ]
 

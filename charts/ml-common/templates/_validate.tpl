@@ -52,4 +52,19 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- with $values.monitoring }}
+{{- if and .rules.enabled (not .serviceMonitor.enabled) }}
+{{- fail "monitoring.rules.enabled: true, and monitoring.serviceMonitor.enabled is false, so that the alerts would have nothing to go by; set both" }}
+{{- end }}
+{{- range $key := list "availability" "latency" }}
+{{- with get $values.monitoring.rules $key }}
+{{- $budget := divf (subf 100 .objective) 100 }}
+{{- range $values.monitoring.rules.burnRates }}
+{{- if ge (mulf .factor $budget) 1.0 }}
+{{- fail (printf "monitoring.rules.burnRates: %v times as fast as monitoring.rules.%s.objective allows is more than everything, so that it would never alert; lower the factor or raise the objective" .factor $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}

@@ -159,7 +159,7 @@ def test_what_breaks_between_storing_and_acknowledging_costs_nothing(queue: Redi
     assert (again.identity, again.deliveries) == ("one", 2)
     assert second.finish(again, {"answer": 2}) is False
     assert json.loads(client.get(f"{STREAM}:result:one")) == {"answer": 1}
-    assert jobs.depth() == Depth(length=0, lag=0, pending=0, dead=0)
+    assert jobs.depth() == Depth(length=0, lag=0, pending=0, dead=0, oldest_s=0)
 
 
 def test_a_job_that_kills_its_workers_is_laid_aside_and_costs_the_others_nothing(model: Path, queue: Redis) -> None:
@@ -268,8 +268,24 @@ def test_metrics_tell_how_much_is_left(model: Path, queue: Redis) -> None:
         result(client, "4")
         wanted = ['ml_jobs_total{outcome="done"} 5.0', 'ml_jobs_total{outcome="failed"} 1.0', "ml_queue_dead 1.0"]
         wanted += ["ml_queue_length 0.0", "ml_queue_lag 0.0", "ml_queue_pending 0.0", "ml_redis_up 1.0"]
+        wanted += ["ml_queue_oldest_seconds 0.0"]
         wait_for("the metrics", lambda: all(line in status(running, "/metrics").text for line in wanted))
         assert status(running, "/elsewhere").status_code == 404
+
+
+def test_the_age_of_the_queue_is_its_oldest_job_s_by_redis_own_clock(queue: Redis) -> None:
+    settings = WorkerSettings.model_validate({"redis_url": queue.url})
+    jobs = JobQueue(connect(settings), settings, "one")
+    jobs.ensure_group()
+    client = queue.client()
+    seconds, _ = client.time()
+    for age_s in (100, 50):
+        client.xadd(STREAM, {"id": str(age_s), "body": "{}"}, id=f"{(seconds - age_s) * 1000}-0")
+    assert 100 <= jobs.depth().oldest_s < 110
+    (oldest, *_) = jobs.take(block_ms=None)
+    assert 100 <= jobs.depth().oldest_s < 110  # taken is not answered
+    jobs.finish(oldest, {"answer": 1})
+    assert 50 <= jobs.depth().oldest_s < 60
 
 
 @pytest.mark.parametrize(

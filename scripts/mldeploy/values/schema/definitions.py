@@ -162,6 +162,15 @@ _KEDA_TRIGGER = _object(
         for source, needed in _KEDA_SOURCES.items()
     ],
 )
+_DURATION: Shape = {"type": "string", "pattern": "^[0-9]+(s|m|h|d)$", "errorMessage": "a duration such as 30m or 3d"}
+_BURN_RATE = _object(
+    {
+        "severity": _NAME,
+        "factor": {"type": "number", "exclusiveMinimum": 0},
+        **dict.fromkeys(("long", "short", "for"), _DURATION),
+    },
+    required=("severity", "factor", "long", "short", "for"),
+)
 _OWN_LABELS = ("app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component")
 
 DEFINITIONS: dict[str, Shape] = {
@@ -186,6 +195,7 @@ DEFINITIONS: dict[str, Shape] = {
     "networkPolicyEgress": _array(_object({"to": _array(_PEER), "ports": _array(_PORT)}, minProperties=1)),
     "cidrs": _array(_CIDR),
     "parentRefs": _array(_PARENT),
+    "burnRates": _array(_BURN_RATE, minItems=1),
     "gateways": _array(_GATEWAY),
     "remoteRefs": {
         "type": "object",
