@@ -189,8 +189,7 @@ class JobQueue:
         pending = int(group["pending"])
         # Redis cannot always tell the lag (entries deleted by hand); answered entries are deleted, so this is it too.
         lag = group.get("lag")
-        # An entry's place is the millisecond at which Redis took it, and answered ones are gone; Redis's own clock, so that
-        # no other one can be wrong.
+        # An entry's place begins with the millisecond at which Redis took it, by the clock that is asked here too.
         since_ms = seconds * 1000 + microseconds / 1000 - int(first[0][0].split(b"-")[0]) if first else 0
         waiting = max(0, length - pending) if lag is None else int(lag)
         return Depth(length, waiting, pending, dead, max(0.0, since_ms / 1000))

@@ -42,7 +42,7 @@ def board(found: list[Manifest], one: One) -> dict[str, Any]:
 
 
 def dashboard_name(found: list[Manifest]) -> str:
-    return next(m["metadata"]["name"] for m in found if m["metadata"]["name"].endswith("-dashboard"))
+    return next(str(m["metadata"]["name"]) for m in found if m["metadata"]["name"].endswith("-dashboard"))
 
 
 @each_chart
