@@ -19,6 +19,8 @@ from mldeploy import process
 from mldeploy.cli import gitops as command
 from mldeploy.cluster import Cluster
 from mldeploy.gitops import argocd
+from mldeploy.gitops.branch import Branch
+from mldeploy.gitops.publish import to_branch
 from mldeploy.gitops.repository import NAMESPACE as GIT
 from mldeploy.gitops.repository import push
 from mldeploy.gitops.status import Status, await_deployed, statuses
@@ -42,8 +44,7 @@ class Checkout:
         self._cluster = cluster
 
     def git(self, *words: str) -> str:
-        who = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-        return process.run(["git", "-C", self.root, *who, *words], timeout_s=60).stdout.strip()
+        return process.run(["git", "-C", self.root, *words], timeout_s=60).stdout.strip()
 
     def change(self, service: str, values: dict[str, Any]) -> None:
         path = self.root / "values" / "dev" / f"{service}.yaml"
@@ -78,6 +79,8 @@ def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPa
     for service in ("ml-api", "ml-batch"):
         made.change(service, {"externalSecret": {"enabled": False}})
     made.git("init", "--quiet", "--initial-branch=main")
+    for name, value in (("user.name", "test"), ("user.email", "test@example.com"), ("commit.gpgsign", "false")):
+        made.git("config", name, value)
     made.git("add", "--all")
     made.git("commit", "--quiet", "--message", "first")
     this_image(cluster)
@@ -91,12 +94,7 @@ def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPa
 
 def deployed(cluster: Cluster, commit: str) -> None:
     """Wait until both services are synced to a commit, and well."""
-
-    def seen() -> bool:
-        return {one.revision for one in statuses(cluster.kubeconfig, cluster.context)} == {commit}
-
-    await_true(seen, f"Argo CD sees {commit}", timeout_s=LIMIT_S)
-    await_deployed(cluster.kubeconfig, cluster.context, NAMES, Quiet(), timeout_s=LIMIT_S)
+    await_deployed(cluster.kubeconfig, cluster.context, NAMES, commit, Quiet(), timeout_s=LIMIT_S)
 
 
 def application(cluster: Cluster, name: str = "dev-ml-api") -> Status:
@@ -184,7 +182,7 @@ def test_what_somebody_changed_by_hand_is_put_right(checkout: Checkout, cluster:
     await_true(
         lambda: items(kubectl, "configmaps", "dev")["dev-ml-api"]["data"] == before, "the ConfigMap is as it was"
     )
-    await_deployed(cluster.kubeconfig, cluster.context, NAMES, Quiet(), timeout_s=LIMIT_S)
+    deployed(cluster, checkout.git("rev-parse", "HEAD"))
 
 
 def test_the_hpa_s_number_of_pods_stays(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
@@ -257,3 +255,19 @@ def test_reverting_the_commit_is_the_rollback(checkout: Checkout, cluster: Clust
     deployed(cluster, commit)
     assert all("never-built" not in image for image in ready_images(kubectl))
     assert answers(cluster)
+
+
+def test_the_rendered_branch_deploys_the_same(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
+    before = rollouts(kubectl)
+    commit = to_branch(Branch(checkout.root, "rendered"), head="HEAD").commit
+    push(checkout.root, cluster, revision="rendered", branch="rendered")
+    argocd.up(checkout.root, cluster, "dev", Quiet(), source="rendered")
+    deployed(cluster, commit)
+    assert rollouts(kubectl) == before
+    assert answers(cluster)
+
+
+def rollouts(kubectl: Kubectl) -> dict[str, str]:
+    """The number of each Deployment's rollout, which goes up with every change of its pods."""
+    found = items(kubectl, "deployments", "dev")
+    return {name: one["metadata"]["annotations"]["deployment.kubernetes.io/revision"] for name, one in found.items()}

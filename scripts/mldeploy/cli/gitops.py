@@ -11,6 +11,7 @@ import typer
 
 from mldeploy import paths
 from mldeploy.cli.typer_command import run_typer
+from mldeploy.cluster import DEFAULT_NAME
 from mldeploy.errors import ExitCode, MldeployError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Deploying by git, through Argo CD or Flux.")
@@ -99,6 +100,22 @@ def status(
     found = statuses(kubeconfig, context)
     typer.echo({Output.TEXT: as_text, Output.JSON: as_json}[output](found))
     return ExitCode.CLEAN if found and all(one.good for one in found) else ExitCode.FINDINGS
+
+
+@app.command(epilog="Example: mldeploy gitops push")
+def push(
+    cluster: Annotated[str, typer.Option(metavar="NAME", help="The embedded cluster.")] = DEFAULT_NAME,
+) -> None:
+    """Put this checkout's commit into the repository inside an embedded cluster, and let Argo CD know.
+
+    What `git push` is to a real repository. Prints the commit. The repository is started by mldeploy up --with argocd.
+    """
+    from mldeploy.cluster import open_cluster
+    from mldeploy.gitops import argocd, repository
+
+    opened = open_cluster(paths.checkout(), name=cluster)
+    typer.echo(repository.push(paths.checkout(), opened))
+    argocd.refresh(opened)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -18,6 +18,7 @@ from mldeploy.toolchain import tool_file
 
 Source = Literal["chart", "rendered"]
 NAMESPACE = "argocd"
+_GROUP = "argoproj.io"
 # The parts of Argo CD's own manifests that are used, below manifests/ of its repository: all but Dex.
 PARTS = (
     "crds",
@@ -40,7 +41,7 @@ _WORKLOADS = (
 _READY_S = 300.0
 
 
-def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, source: Source = "chart") -> None:
+def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, source: Source = "chart") -> str:
     """Make Argo CD run in a cluster and deploy an environment from the checkout's commit, served inside the cluster.
 
     Args:
@@ -48,13 +49,17 @@ def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, so
         cluster: the embedded one, whose node has the services' images.
         environment: which environment the cluster is for.
         progress: told each step.
-        source: what Argo CD reads, a folder of gitops/argocd/sources.
+        source: what Argo CD reads, a folder of gitops/argocd/sources. For "rendered" the branch of that name must have
+            been pushed (`repository.push`).
+
+    Returns:
+        The commit of the checkout, which was pushed.
 
     Raises:
         MldeployError: a program is not installed, an image cannot be built, or something is not ready in time.
     """
     serve(cluster, progress)
-    push(root, cluster)
+    commit = push(root, cluster)
     image, redis = argocd_image(progress), build(root, "redis", progress)
     for archive in (image.archive, redis.archive):
         cluster.load_image(archive, progress)
@@ -67,18 +72,22 @@ def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, so
         for workload in _WORKLOADS:
             step.update(workload)
             kubectl.await_rollout(NAMESPACE, workload, timeout_s=_READY_S)
+    return commit
 
 
 def refresh(cluster: Cluster) -> None:
     """Make Argo CD look at its repository now, as a webhook does; without it, it looks every two minutes.
 
+    A cluster without Argo CD is left alone.
+
     Raises:
-        ProcessError: the cluster refuses, or has no Argo CD.
+        ProcessError: the cluster refuses.
     """
     kubectl = Kubectl.of(cluster)
-    found = kubectl("get", "applications", "--namespace", NAMESPACE, "--output", "name").split()
-    if found:
-        kubectl("annotate", *found, "--namespace", NAMESPACE, "--overwrite", "argocd.argoproj.io/refresh=normal")
+    if not kubectl("get", "crd", f"applications.{_GROUP}", "--ignore-not-found", "--output", "name"):
+        return
+    if found := kubectl("get", f"applications.{_GROUP}", "--namespace", NAMESPACE, "--output", "name").split():
+        kubectl("annotate", *found, "--namespace", NAMESPACE, "--overwrite", f"argocd.{_GROUP}/refresh=normal")
 
 
 def installation(root: Path, image: str, redis: str) -> dict[str, Any]:

@@ -40,14 +40,21 @@ def statuses(kubeconfig: Path | None, context: str) -> list[Status]:
 
 
 def await_deployed(
-    kubeconfig: Path | None, context: str, names: Collection[str], progress: Progress, *, timeout_s: float
+    kubeconfig: Path | None,
+    context: str,
+    names: Collection[str],
+    revision: str,
+    progress: Progress,
+    *,
+    timeout_s: float,
 ) -> list[Status]:
-    """Wait until things are deployed and well.
+    """Wait until a commit is deployed, and well.
 
     Args:
         kubeconfig: as for `statuses`.
         context: as for `statuses`.
         names: of the agents' objects.
+        revision: the commit.
         progress: told what is waited for.
         timeout_s: the deadline.
 
@@ -65,7 +72,9 @@ def await_deployed(
         ) as step:
             while True:
                 found = [one for one in _read(api) if one.name in names]
-                waiting = [f"{one.name}: {_in_words(one)}" for one in found if not one.good]
+                waiting = [
+                    f"{one.name}: {_in_words(one)}" for one in found if not (one.good and one.revision == revision)
+                ]
                 waiting += [f"{name}: not there yet" for name in sorted(set(names) - {one.name for one in found})]
                 if not waiting:
                     return found
@@ -81,7 +90,7 @@ def await_deployed(
 
 
 def _in_words(one: Status) -> str:
-    return f"{one.sync}, {one.health}" + (f" ({one.message})" if one.message else "")
+    return f"{one.sync}, {one.health} at {one.revision or 'no commit'}" + (f" ({one.message})" if one.message else "")
 
 
 def _read(api: ApiClient) -> list[Status]:
