@@ -75,6 +75,16 @@ def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, so
     return commit
 
 
+def installed(cluster: Cluster) -> bool:
+    """Tell whether a cluster has Argo CD's kinds.
+
+    Raises:
+        ProcessError: the cluster refuses.
+    """
+    name = f"applications.{_GROUP}"
+    return bool(Kubectl.of(cluster)("get", "crd", name, "--ignore-not-found", "--output", "name"))
+
+
 def refresh(cluster: Cluster) -> None:
     """Make Argo CD look at its repository now, as a webhook does; without it, it looks every two minutes.
 
@@ -83,9 +93,9 @@ def refresh(cluster: Cluster) -> None:
     Raises:
         ProcessError: the cluster refuses.
     """
-    kubectl = Kubectl.of(cluster)
-    if not kubectl("get", "crd", f"applications.{_GROUP}", "--ignore-not-found", "--output", "name"):
+    if not installed(cluster):
         return
+    kubectl = Kubectl.of(cluster)
     if found := kubectl("get", f"applications.{_GROUP}", "--namespace", NAMESPACE, "--output", "name").split():
         kubectl("annotate", *found, "--namespace", NAMESPACE, "--overwrite", f"argocd.{_GROUP}/refresh=normal")
 
@@ -108,9 +118,7 @@ def installation(root: Path, image: str, redis: str) -> dict[str, Any]:
         }
     ]
     return {
-        "resources": [
-            str(tool_file("argocd", f"manifests/{part.split('/')[0]}") / Path(*part.split("/")[1:])) for part in PARTS
-        ],
+        "resources": [str(tool_file("argocd", f"manifests/{part}")) for part in PARTS],
         "components": [str(root / "gitops" / "argocd" / "install")],
         "images": [
             kustomization.image("quay.io/argoproj/argocd", image),
