@@ -62,7 +62,7 @@ def sources(folder: Path) -> list[Source]:
 
 
 def _source(name: str, entry: dict[str, Any]) -> Source:
-    lists = {key: tuple(entry[key]) for key in ("files", "kinds") if key in entry}
+    lists: dict[str, Any] = {key: tuple(entry[key]) for key in ("files", "kinds") if key in entry}
     return Source(name, **{**entry, **lists})
 
 
