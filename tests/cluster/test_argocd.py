@@ -260,8 +260,7 @@ def test_reverting_the_commit_is_the_rollback(checkout: Checkout, cluster: Clust
 def test_the_rendered_branch_deploys_the_same(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
     before = rollouts(kubectl)
     commit = to_branch(Branch(checkout.root, "rendered"), head="HEAD").commit
-    push(checkout.root, cluster, revision="rendered", branch="rendered")
-    argocd.up(checkout.root, cluster, "dev", Quiet(), source="rendered")
+    assert argocd.up(checkout.root, cluster, "dev", Quiet(), source="rendered") == commit
     deployed(cluster, commit)
     assert rollouts(kubectl) == before
     assert answers(cluster)

@@ -12,11 +12,14 @@ from mldeploy.gitops import kustomization
 from mldeploy.gitops.images import argocd_image
 from mldeploy.gitops.kubectl import Kubectl
 from mldeploy.gitops.repository import URL, push, serve
+from mldeploy.gitops.status import await_deployed
 from mldeploy.image import build
 from mldeploy.progress import Progress
 from mldeploy.toolchain import tool_file
+from mldeploy.values import Workspace
 
 Source = Literal["chart", "rendered"]
+_BRANCHES: dict[Source, str] = {"chart": "main", "rendered": "rendered"}
 NAMESPACE = "argocd"
 _GROUP = "argoproj.io"
 # The parts of Argo CD's own manifests that are used, below manifests/ of its repository: all but Dex.
@@ -39,39 +42,51 @@ _WORKLOADS = (
     "statefulset/argocd-application-controller",
 )
 _READY_S = 300.0
+_DEPLOYED_S = 300.0
 
 
 def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, source: Source = "chart") -> str:
     """Make Argo CD run in a cluster and deploy an environment from the checkout's commit, served inside the cluster.
+
+    It ends when the commit is deployed, and well.
 
     Args:
         root: the checkout; what is not committed is not deployed.
         cluster: the embedded one, whose node has the services' images.
         environment: which environment the cluster is for.
         progress: told each step.
-        source: what Argo CD reads, a folder of gitops/argocd/sources. For "rendered" the branch of that name must have
-            been pushed (`repository.push`).
+        source: what Argo CD reads, a folder of gitops/argocd/sources. For "rendered" the checkout's branch of that name
+            (`mldeploy gitops publish`) is served too.
 
     Returns:
-        The commit of the checkout, which was pushed.
+        The commit that is deployed.
 
     Raises:
         MldeployError: a program is not installed, an image cannot be built, or something is not ready in time.
     """
     serve(cluster, progress)
     commit = push(root, cluster)
+    if source == "rendered":
+        commit = push(root, cluster, revision=_BRANCHES[source], branch=_BRANCHES[source])
     image, redis = argocd_image(progress), build(root, "redis", progress)
     for archive in (image.archive, redis.archive):
         cluster.load_image(archive, progress)
     kubectl = Kubectl.of(cluster)
     with progress.step("Starting Argo CD", key="gitops argocd") as step:
         kubectl.apply(kustomization.build(root, "argocd", installation(root, image.reference, redis.reference)))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_READY_S:g}s")
+        kubectl.wait("condition=Established", "crd", "--all", timeout_s=_READY_S)
         kubectl.apply(kustomization.build(root, "argocd-services", services(root, environment, source)))
-        refresh(cluster)
         for workload in _WORKLOADS:
             step.update(workload)
             kubectl.await_rollout(NAMESPACE, workload, timeout_s=_READY_S)
+        step.update("applications")
+        names = [release.name for release in Workspace(root).releases(environment)]
+        applications = [f"application/{name}" for name in names]
+        # What it finds out about a branch it keeps for minutes: it is asked anew when it knows which one is meant.
+        for condition in ("create", f"jsonpath={{.spec.source.targetRevision}}={_BRANCHES[source]}"):
+            kubectl.wait(condition, *applications, "--namespace", NAMESPACE, timeout_s=_READY_S)
+    refresh(cluster)
+    await_deployed(cluster.kubeconfig, cluster.context, names, commit, progress, timeout_s=_DEPLOYED_S)
     return commit
 
 

@@ -10,6 +10,7 @@ from mldeploy.cluster import Cluster
 from mldeploy.toolchain import tool
 
 _APPLY_S = 120.0
+_MARGIN_S = 30.0  # after which kubectl, which has a limit of its own, is ended
 _MANAGER = "mldeploy"
 
 
@@ -47,6 +48,15 @@ class Kubectl:
             "apply", "--server-side", "--force-conflicts", "--field-manager", _MANAGER, "-f", "-", input_text=manifests
         )
 
+    def wait(self, condition: str, *objects: str, timeout_s: float) -> None:
+        """Wait until objects (with `--namespace` where they have one) are as `kubectl wait --for` says.
+
+        Raises:
+            ProcessError: one is not in time.
+        """
+        limit = f"--timeout={timeout_s:g}s"
+        self("wait", f"--for={condition}", *objects, limit, timeout_s=timeout_s + _MARGIN_S)
+
     def await_rollout(self, namespace: str, *workloads: str, timeout_s: float) -> None:
         """Wait until workloads (`deployment/x`) run as they are declared, each for `timeout_s` seconds at most.
 
@@ -55,4 +65,4 @@ class Kubectl:
         """
         for workload in workloads:
             limit = f"--timeout={timeout_s:g}s"
-            self("rollout", "status", workload, "--namespace", namespace, limit, timeout_s=timeout_s + 30)
+            self("rollout", "status", workload, "--namespace", namespace, limit, timeout_s=timeout_s + _MARGIN_S)
