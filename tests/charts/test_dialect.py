@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +58,7 @@ SHAPES = (
     "a: &x {b: 1}\nc: *x\n", "a: &x [1, *x]\n", "a: &x\n  b: *x\n", "a: *x\n", "a: &x 1\nb: &x 2\nc: *x\n", "&a a: 1\n*a : 2\n",
     "base: &b {x: 1, y: 2}\na: {<<: *b, x: 3}\n", "base: &b {x: 1}\na: {x: 3, <<: *b}\n", "a: {<<: [{x: 1}, {x: 2, y: 3}]}\n",
     "a: {<<: 1}\n", "a: {<<: [1]}\n", "a: {\"<<\": {x: 1}}\n", "a: {<<: {x: 1}, <<: {y: 2}}\n", "<<: {a: 1}\nb: 2\n", "a: {<<: null}\n",
-    "a: 1\na: 2\n", "a: {b: 1}\na: {c: 2}\n", "1: a\n1.0: b\n", "1: a\n\"1\": b\n", "null: a\n", "~: a\n", ": a\n", "? \n: a\n", "[a]: b\n", "{a: b}: c\n",
+    "a: 1\na: 2\n", "a: {b: 1}\na: {c: 2}\n", "1: a\n1.0: b\n", "1: a\n\"1\": b\n", "1e210: a\n.inf: b\n", "1e3: a\n1e3: b\n", ".nan: a\n.nan: b\n", "0.1: a\n0.100000000001: b\n", "0.0: a\n-0.0: b\n", "null: a\n", "~: a\n", ": a\n", "? \n: a\n", "[a]: b\n", "{a: b}: c\n",
     "1: a\n2.5: b\ntrue: c\n0x10: d\n1e3: e\n1e21: f\n123456789.5: g\n0.00001: h\n.inf: i\n-.inf: j\n.nan: k\n-0.0: l\n",
     "18446744073709551615: a\n", "3.4e39: a\n", "1e-46: a\n", "16777217.0: a\n", "0.1: a\n", "1e5: a\n", "1e6: a\n", "1234567.0: a\n",
     "a: 1\n---\nb: 2\n", "a: {x: 1}\n---\na: {y: 2}\n", "a: 1\n---\na: null\n", "a: 1\n---\n[x]\n", "a: 1\n...\nb: [\n", "a: 1\n--- b\n", "a: 1\n---b\n",
@@ -131,8 +132,35 @@ STRICTER = {
     "a: &x 1\nb: &x 2\nc: *x\n": "an anchor defined twice",
     "1: a\n\"1\": b\n": "two keys that become one, at random",
     "1: a\n1.0: b\n": "the same",
+    "1e210: a\n.inf: b\n": "the same: both are too large for the float32 that names keys",
+    ".nan: a\n.nan: b\n": "the same: no NaN equals another",
+    "0.1: a\n0.100000000001: b\n": "the same: one float32",
     "a: " + "[" * 101 + "]" * 101 + "\n": "nested deeper than the limit",
 }  # fmt: skip
+
+
+# The same by what is said, in the order of the table in docs/lint.md.
+STRICTER_REASONS = re.compile(
+    "duplicate anchor|is set twice, once as|a key may not be a list or a mapping|quote a timestamp"
+    "|for a part of the tag|while scanning a tag|while parsing a tag|byte order mark|inside \\[ \\] or|found unexpected ':'"
+    "|did not find expected key|unknown escape|needs a mapping|nest deeper|more than"
+)
+
+
+def test_every_reason_for_being_stricter_is_known(dialect: Dialect) -> None:
+    scalars = [scalar for line in SCALARS.strip().split("\n") for scalar in line.split("|")]
+    source = random.Random(11)  # noqa: S311 - reproducible, no secret
+    inputs = [frame.replace("%s", scalar).encode() for scalar in scalars for frame in FRAMES]
+    inputs += [_mutated(source) for _ in range(2000)]
+    reasons = set()
+    for data in inputs:
+        try:
+            parse(data, Path("values.yaml"))
+        except ReadError as error:
+            if not dialect.read(data).get("error"):
+                reasons.add(error.what)
+    assert reasons
+    assert [reason for reason in sorted(reasons) if not STRICTER_REASONS.search(reason)] == []
 
 
 def test_what_only_helm_accepts_is_known(dialect: Dialect) -> None:

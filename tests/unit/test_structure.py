@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "published": {"toolchain", "cluster"},
     "gitops": {"toolchain", "cluster", "image", "smoke", "values", "render", "plan", "check", "published"},
 }
-EVERYONE = {"errors", "paths", "process", "progress"}
+EVERYONE = {"errors", "forked", "paths", "process", "progress"}
 
 
 def imports(module: Path) -> Iterator[tuple[int, str, list[str]]]:

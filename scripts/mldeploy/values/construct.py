@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mldeploy.values.document import Value
 
 _MERGE = "<<"
+_NAN = "float nan"  # never equal to itself, so that a Go map holds each of them
 _ZEROS = {"0": "-0", "-0": "0"}  # equal as float keys of a Go map, which keeps the one that was set last
 
 
@@ -150,13 +151,13 @@ def _gather(node: MappingNode, entries: dict[str, tuple[ScalarNode, Node]], type
                 _gather(source, entries, types)
             continue
         name, kind = _name(key_node)
-        if types.setdefault(name, kind) != kind:
+        if types.setdefault(name, kind) != kind or (kind == _NAN and name in entries):
             raise ConstructError(
                 key_node,
                 f"'{name}' is set twice, once as a {types[name]} and once as a {kind}; Helm keeps one at random",
                 "keep one of them, quoted",
             )
-        if kind == "float" and types.get(_ZEROS.get(name, "")) == "float":
+        if types.get(_ZEROS.get(name, ""), "").startswith("float") and kind.startswith("float"):
             entries.pop(_ZEROS[name], None)
         entries[name] = (key_node, child)
 

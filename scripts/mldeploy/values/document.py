@@ -13,6 +13,7 @@ from mldeploy.values.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Keys = tuple[str | int, ...]
+IGNORE_MARK = "lint-ignore"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,6 +35,9 @@ class ReadError(MldeployError):
         super().__init__(f"{position}: {what}", remedy=remedy)
         self.position = position
         self.what = what
+
+    def __reduce__(self) -> tuple[type[ReadError], tuple[Position, str, str]]:
+        return ReadError, (self.position, self.what, self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,11 @@ class Document:
                 yield from self._walk(part, (), part.root)
 
     @cached_property
+    def ignores(self) -> bool:
+        """Whether an ignore comment may be in it."""
+        return IGNORE_MARK in self.text
+
+    @cached_property
     def odd(self) -> list[Entry]:
         """The entries whose key or value a rule about single scalars may have something to say about."""
         if not any(part.notes.odd for part in self.parts):
@@ -154,6 +163,22 @@ class Document:
     def _entry(self, part: Part, keys: Keys, node: Node, key_node: ScalarNode | None) -> Entry:
         position = self.place(part, node)
         return Entry(keys, node, key_node, position, position if key_node is None else self.place(part, key_node))
+
+
+class Deferred(Document):
+    """A document that another process has read: its values are here, the rest is read when somebody asks for it."""
+
+    def __init__(self, path: Path, values: dict[str, Value], ignores: bool) -> None:
+        vars(self).update(path=path, values=values, ignores=ignores)
+
+    def __getattr__(self, name: str) -> object:
+        if name not in {"text", "parts", "ignored_line"}:
+            raise AttributeError(name)
+        from mldeploy.values.reader import read
+
+        whole = read(self.path)
+        vars(self).update(text=whole.text, parts=whole.parts, ignored_line=whole.ignored_line)
+        return getattr(whole, name)
 
 
 def _is_odd(node: Node | None) -> bool:

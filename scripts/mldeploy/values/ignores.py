@@ -10,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mldeploy.values import rules
-from mldeploy.values.document import Document, Position
+from mldeploy.values.document import IGNORE_MARK, Document, Position
 from mldeploy.values.nodes import ScalarNode
 from mldeploy.values.problem import Problem, did_you_mean
 
 ID = "ignore-comment"
 
-_MARK = "lint-ignore"
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*lint-ignore\b(?P<rest>.*)$")
 _REST = re.compile(r"\s+(?P<rule>[a-z0-9-]+)\s*(?::\s*(?P<reason>.*))?$")
 
@@ -31,7 +30,7 @@ class _Ignore:
 
 def apply(problems: Iterable[Problem], documents: Iterable[Document]) -> list[Problem]:
     """Leave out what is ignored, and add what is wrong with the comments themselves."""
-    ignores = [ignore for document in documents if _MARK in document.text for ignore in _comments(document)]
+    ignores = [ignore for document in documents if document.ignores for ignore in _comments(document)]
     if not ignores:
         return list(problems)
     by_place = {(ignore.position.path, ignore.line, ignore.rule): ignore for ignore in ignores if ignore.reason}
@@ -49,7 +48,7 @@ def apply(problems: Iterable[Problem], documents: Iterable[Document]) -> list[Pr
 def _comments(document: Document) -> Iterator[_Ignore]:
     texts = _scalar_lines(document)
     for number, line in enumerate(document.lines, 1):
-        match = _COMMENT.search(line) if _MARK in line else None
+        match = _COMMENT.search(line) if IGNORE_MARK in line else None
         if match is None or any(first < number <= last for first, last in texts):
             continue
         rest = _REST.match(match["rest"])

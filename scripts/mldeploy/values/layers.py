@@ -19,7 +19,7 @@ from mldeploy.values.reader import merge, read
 from mldeploy.values.validation import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _BASE = Path("deployments") / "base.yaml"
 _HELMFILE = Path("helmfile.yaml")
@@ -29,11 +29,12 @@ _HELM_TIMEOUT_S = 300.0  # Helm's own default
 
 
 class Workspace:
-    """A checkout's charts, releases and values files, each read once."""
+    """A checkout's charts, releases and values files, each read once and each release merged once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._documents: dict[Path, Document] = {}
+        self._documents: dict[Path, Document | ReadError] = {}
+        self._layered: dict[tuple[object, ...], Layered] = {}
         self._defaults: dict[Path, Defaults] = {}
         self._schemas: dict[Path, Schema | None] = {}
 
@@ -45,8 +46,34 @@ class Workspace:
         """
         known = self._documents.get(path)
         if known is None:
-            known = self._documents[path] = read(path)
+            try:
+                known = read(path)
+            except ReadError as error:
+                known = error
+            self._documents[path] = known
+        if isinstance(known, ReadError):
+            raise known
         return known
+
+    def refused(self) -> frozenset[Path]:
+        """Give the files that Helm refuses, of those that were asked for."""
+        return frozenset(path for path, found in self._documents.items() if isinstance(found, ReadError))
+
+    def known(self) -> frozenset[Path]:
+        """Give the files that were read, or refused, so far."""
+        return frozenset(self._documents)
+
+    def learned(self, before: frozenset[Path]) -> tuple[list[Document], list[ReadError]]:
+        """Give what was read, and what was refused, since `before`."""
+        new = [found for path, found in self._documents.items() if path not in before]
+        return [one for one in new if isinstance(one, Document)], [one for one in new if isinstance(one, ReadError)]
+
+    def learn(self, read: Iterable[Document], refused: Iterable[ReadError]) -> None:
+        """Take over what another process has read; what is known here stays."""
+        for document in read:
+            self._documents.setdefault(document.path, document)
+        for error in refused:
+            self._documents.setdefault(error.position.path, error)
 
     @cached_property
     def environments(self) -> tuple[str, ...]:
@@ -97,6 +124,12 @@ class Workspace:
             ReadError: Helm refuses one of the files.
             MldeployError: a file is missing.
         """
+        key = (release.environment, release.name, release.chart, release.files)
+        if key not in self._layered:
+            self._layered[key] = self._merged(release)
+        return self._layered[key]
+
+    def _merged(self, release: Release) -> Layered:
         defaults = self._chart(release.chart)
         layers = [self.document(release.chart / "values.yaml")]
         for path in release.files:

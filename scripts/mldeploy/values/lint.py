@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mldeploy.errors import MldeployError
-from mldeploy.values import ignores, rules
-from mldeploy.values.document import Document, ReadError
-from mldeploy.values.layered import Layered
+from mldeploy.values import ignores, rules, share
+from mldeploy.values.document import ReadError
 from mldeploy.values.layers import Workspace
-from mldeploy.values.problem import Problem
-from mldeploy.values.reader import read
 
-UNREADABLE = "unreadable"
+if TYPE_CHECKING:
+    from mldeploy.values.layered import Layered, Release
+    from mldeploy.values.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Subject:
 class Result:
     """What was found, and in which files it was looked for."""
 
-    problems: list[Problem] = field(default_factory=list)
-    files: set[Path] = field(default_factory=set)
+    problems: list[Problem]
+    files: set[Path]
 
 
 def lint(root: Path, paths: Sequence[Path] = (), more: Sequence[Problem] = ()) -> Result:
@@ -55,75 +55,50 @@ def lint(root: Path, paths: Sequence[Path] = (), more: Sequence[Problem] = ()) -
         MldeployError: the checkout's helmfiles cannot be understood, or a path does not exist.
     """
     workspace = Workspace(root)
-    result = Result()
-    subject = _open(workspace, result)
-    documents = {layer.path: layer for layered in subject.releases for layer in layered.layers}
-    for path in _others(paths, documents, subject):
-        try:
-            documents[path] = read(path)
-        except ReadError as error:
-            result.problems.append(_unreadable(error))
-            result.files.add(path)
-    found = [
-        *more,
-        *(
-            problem.of(rule.ID)
-            for rule in rules.FILE
-            for document in documents.values()
-            for problem in rule.check(document)
-        ),
-        *(
-            problem.of(rule.ID)
-            for rule in rules.RELEASE
-            for layered in subject.releases
-            for problem in rule.check(layered)
-        ),
-        *(problem.of(rule.ID) for rule in rules.CHECKOUT for problem in rule.check(subject)),
-    ]
-    result.problems += ignores.apply(found, documents.values())
-    result.files |= {*documents, *subject.schemas}
+    declared = [release for environment in workspace.environments for release in workspace.releases(environment)]
+    others = tuple(_others(paths, declared))
+    found = [*more, *share.check(workspace, share.Share(declared, list(others)))]
+    subject = _subject(workspace, declared)
+    found += (problem.of(rule.ID) for rule in rules.CHECKOUT for problem in rule.check(subject))
+    values = {*others, *(path for release in declared for path in share.values_files(release))}
+    documents = [workspace.document(path) for path in values - workspace.refused()]
+    problems = ignores.apply(found, documents)
+    files = {*values, *subject.schemas}
     if paths:
         wanted = [path.resolve() for path in paths]
-        result.files = {path for path in result.files if _within(path, wanted)}
-        result.problems = [problem for problem in result.problems if _within(problem.position.path, wanted)]
-    result.problems = sorted(set(_unique(result.problems)), key=lambda problem: (problem.position, problem.rule))
-    return result
+        files = {path for path in files if _within(path, wanted)}
+        problems = [problem for problem in problems if _within(problem.position.path, wanted)]
+    return Result(list(_unique(sorted(problems, key=_order))), files)
 
 
-def _open(workspace: Workspace, result: Result) -> Subject:
+def _subject(workspace: Workspace, declared: Sequence[Release]) -> Subject:
     releases: list[Layered] = []
-    unreadable: dict[Path, ReadError] = {}
-    for environment in workspace.environments:
-        for release in workspace.releases(environment):
-            try:
-                releases.append(workspace.layered(release))
-            except ReadError as error:
-                if error.position.path not in {*release.files, release.chart / "values.yaml"}:
-                    raise
-                unreadable[error.position.path] = error
-    result.problems += map(_unreadable, unreadable.values())
-    result.files |= unreadable.keys()
-    schemas = []
-    for chart in dict.fromkeys(layered.release.chart for layered in releases):
-        path = chart / "values.schema.json"
-        if path.is_file():
-            schemas.append(path)
-    return Subject(workspace, tuple(releases), tuple(schemas), frozenset(unreadable))
+    for release in declared:
+        try:
+            releases.append(workspace.layered(release))
+        except ReadError as error:
+            if not share.is_own(error, release):
+                raise
+    charts = dict.fromkeys(layered.release.chart for layered in releases)
+    schemas = tuple(path for path in (chart / "values.schema.json" for chart in charts) if path.is_file())
+    unreadable = workspace.refused() & {path for release in declared for path in share.values_files(release)}
+    return Subject(workspace, tuple(releases), schemas, unreadable)
 
 
-def _others(paths: Sequence[Path], known: dict[Path, Document], subject: Subject) -> Iterator[Path]:
+def _others(paths: Sequence[Path], declared: Sequence[Release]) -> Iterator[Path]:
     """Give the YAML files among `paths` that no release reads."""
+    known = {path for release in declared for path in share.values_files(release)}
     for path in paths:
         if not path.exists():
             raise MldeployError(f"{path}: no such file or folder", remedy="check the path")
         found = sorted((*path.rglob("*.yaml"), *path.rglob("*.yml"))) if path.is_dir() else [path]
         for file in (other.resolve() for other in found):
-            if file not in known and file not in subject.unreadable and file.suffix in {".yaml", ".yml"}:
+            if file not in known and file.suffix in {".yaml", ".yml"}:
                 yield file
 
 
-def _unreadable(error: ReadError) -> Problem:
-    return Problem(error.position, error.what, error.remedy, rule=UNREADABLE)
+def _order(problem: Problem) -> tuple[object, ...]:
+    return problem.position, problem.rule, problem.message, problem.remedy, problem.related
 
 
 def _unique(problems: list[Problem]) -> Iterator[Problem]:

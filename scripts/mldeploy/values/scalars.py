@@ -123,8 +123,8 @@ def key(text: str, value: Scalar) -> tuple[str, str]:
         value: what `plain` or `tagged` made of it.
 
     Returns:
-        The key, and the Go type that it had before: two keys of one mapping that agree in the first and differ in
-        the second collide, and Go keeps one of them at random.
+        The key, and what it was before, a Go type with the value of a float: two keys of one mapping that agree in the
+        first and differ in the second collide, and Go keeps one of them at random.
 
     Raises:
         ScalarError: Helm has no string for such a key (null, integers of more than 63 bits).
@@ -140,7 +140,7 @@ def key(text: str, value: Scalar) -> tuple[str, str]:
         if integer >= 2**63:
             raise ScalarError(f"the key {text} is a number of more than 63 bits")
         return str(integer), "int"
-    return _float32(float(value)), "float"
+    return _float32(float(value)), f"float {value}"
 
 
 def _number(text: str) -> Scalar:
