@@ -193,27 +193,38 @@ def main_in(scratch: Scratch, *words: str) -> int:
         os.chdir(before)
 
 
-CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
-POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n"
-SECRETS = {
-    "a Secret": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: Hunter2Hunter2}\n",
-    "an empty Secret": "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n",
-    "a password in a ConfigMap": CONFIG_MAP + "data: {password: Hunter2Hunter2}\n",
-    "one inside a text": CONFIG_MAP + "data:\n  app.ini: |\n    user = a\n    password = Hunter2Hunter2\n",
-    "a URL": CONFIG_MAP + "data: {url: 'redis://u:Hunter2Hunter2@h'}\n",
-    "a token": CONFIG_MAP + f"data: {{a: 'ghp_{'aB3' * 12}'}}\n",
-    "a variable": POD
-    + "spec: {containers: [{name: c, image: i, env: [{name: DB_PASSWORD, value: Hunter2Hunter2}]}]}\n",
-    "an argument": POD + "spec: {containers: [{name: c, image: i, args: ['--token=Hunter2Hunter2']}]}\n",
+# An object of each kind of leak, by its name -> how its line ends.
+LEAKS = {
+    "filled": ("Secret", "stringData: {a: Hunter2Hunter2}", "a Secret"),
+    "empty": ("Secret", "type: Opaque", "a Secret"),
+    "password": ("ConfigMap", "data: {password: Hunter2Hunter2}", "data.password looks like a credential"),
+    "inside": ("ConfigMap", 'data: {app.ini: "user = a\\npassword = Hunter2Hunter2"}', "it has a credential in it"),
+    "url": ("ConfigMap", "data: {url: 'redis://u:Hunter2Hunter2@h'}", "a URL with a password"),
+    "token": ("ConfigMap", f"data: {{a: 'ghp_{'aB3' * 12}'}}", "a token or private key"),
+    "variable": (
+        "Pod",
+        "spec: {containers: [{name: c, image: i, env: [{name: DB_PASSWORD, value: Hunter2Hunter2}]}]}",
+        "a credential as a plain variable",
+    ),
+    "argument": (
+        "Pod",
+        "spec: {containers: [{name: c, image: i, args: ['--token=Hunter2Hunter2']}]}",
+        "it has a credential in it",
+    ),
 }
 
 
-@pytest.mark.parametrize("kind", SECRETS)
-def test_secrets_are_refused_and_not_told(kind: str, scratch: Scratch, tmp_path: Path) -> None:
-    scratch.write("charts/ml-api/templates/leak.yaml", SECRETS[kind])
-    scratch.commit("a leak")
+def test_secrets_are_refused_and_not_told(scratch: Scratch, tmp_path: Path) -> None:
+    objects = [
+        f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: {name}}}\n{rest}\n" for name, (kind, rest, _) in LEAKS.items()
+    ]
+    scratch.write("charts/ml-api/templates/leaks.yaml", "---\n".join(objects))
+    scratch.commit("leaks")
     with pytest.raises(RefusedError, match="secrets are not published") as error:
         to_folder(scratch.root, tmp_path / "out", wanted=["dev"])
+    lines = error.value.message.splitlines()
+    for name, (kind, _, said) in LEAKS.items():
+        assert any(f"{kind} {name}: " in line and line.endswith(said) for line in lines), name
     assert "Hunter2" not in error.value.message
     assert "aB3" not in error.value.message
     assert not (tmp_path / "out").exists()
