@@ -1,0 +1,153 @@
+"""gitops/flux says the same as the helmfiles, in names, paths, values and rights; the API's own schemas take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mldeploy import process
+from mldeploy.check.conform import conform
+from mldeploy.check.crds import FOLDER as CRDS
+from mldeploy.check.crds import sources, stored
+from mldeploy.check.openapi import minors
+from mldeploy.check.problem import Problem
+from mldeploy.check.schemas import api_schemas, crd_schemas
+from mldeploy.render import Release, environments, list_releases, render
+from mldeploy.toolchain import tool
+
+ROOT = Path(__file__).parents[2]
+FLUX = ROOT / "gitops" / "flux"
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+def built(folder: Path) -> list[dict[str, Any]]:
+    printed = process.run([tool("kustomize"), "build", folder], timeout_s=60).stdout
+    return [each for each in yaml.safe_load_all(printed) if each]
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {each["metadata"]["name"]: each for each in objects if each["kind"] == kind}
+
+
+@pytest.fixture(scope="module")
+def releases() -> dict[str, list[Release]]:
+    return {listing.environment: list(listing.releases) for listing in list_releases(ROOT, environments(ROOT))}
+
+
+def test_there_is_a_folder_for_each_environment(releases: dict[str, list[Release]]) -> None:
+    assert set(releases) == set(ENVIRONMENTS)
+    for folder in ("environments", "sources/rendered", "sources/chart"):
+        assert {path.name for path in (FLUX / folder).iterdir()} == {*ENVIRONMENTS, "base"}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_kustomization_for_each_release(environment: str, releases: dict[str, list[Release]]) -> None:
+    objects = built(FLUX / "sources" / "rendered" / environment)
+    (repository,) = of_kind(objects, "GitRepository").values()
+    assert repository["spec"]["ref"] == {"branch": "rendered"}
+    found = of_kind(objects, "Kustomization")
+    assert set(found) == {each.name for each in releases[environment]}
+    for release in releases[environment]:
+        one = found[release.name]
+        labels = {name: release.labels[name] for name in ("environment", "service", "tier")}
+        assert one["metadata"] == {"name": release.name, "namespace": "flux-system", "labels": labels}
+        assert one["spec"]["path"] == f"./{environment}/{release.service}"
+        assert one["spec"]["targetNamespace"] == release.namespace
+        assert one["spec"]["serviceAccountName"] == environment
+        assert one["spec"]["sourceRef"] == {"kind": "GitRepository", "name": repository["metadata"]["name"]}
+        assert (one["spec"]["prune"], one["spec"]["wait"], one["spec"]["force"]) == (True, True, False)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_helm_release_for_each_release(environment: str, releases: dict[str, list[Release]]) -> None:
+    found = of_kind(built(FLUX / "sources" / "chart" / environment), "HelmRelease")
+    assert {each["spec"]["releaseName"] for each in found.values()} == {each.name for each in releases[environment]}
+    for release in releases[environment]:
+        spec = found[release.name]["spec"]
+        chart = spec["chart"]["spec"]
+        assert release.chart_path is not None
+        assert (ROOT / chart["chart"]).resolve() == release.chart_path.resolve()
+        files = [(ROOT / path).resolve() for path in chart["valuesFiles"]]
+        wanted = [release.chart_path / "values.yaml", *release.values_files]
+        assert files == [path.resolve() for path in wanted]
+        assert spec["targetNamespace"] == spec["storageNamespace"] == release.namespace
+        assert spec["serviceAccountName"] == environment
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_account_may_write_what_is_rendered_and_nothing_else(
+    environment: str, releases: dict[str, list[Release]]
+) -> None:
+    objects = built(FLUX / "environments" / environment)
+    roles = of_kind(objects, "Role")
+    assert roles["flux"]["metadata"]["namespace"] == environment
+    (rule,) = roles[environment]["rules"]
+    assert (rule["verbs"], rule["resourceNames"]) == (["impersonate"], [environment])
+    written = {
+        (group, resource)
+        for each in roles["flux"]["rules"]
+        if "patch" in each["verbs"]
+        for group in each["apiGroups"]
+        for resource in each["resources"]
+    }
+    rendered = {
+        (each.data["apiVersion"].rpartition("/")[0], plural(each.data["kind"]))
+        for one in render(ROOT, releases[environment], objects=True)
+        for each in one.objects
+        if each.data["kind"] != "Pod"  # Helm's tests, which are not published
+    }
+    assert rendered <= written
+    assert not written & {("", "secrets"), ("", "pods"), ("rbac.authorization.k8s.io", "roles")}
+
+
+def test_both_agents_may_do_the_same() -> None:
+    roles = [of_kind(built(ROOT / "gitops" / agent / "environments" / "dev"), "Role") for agent in ("argocd", "flux")]
+    assert roles[0]["argocd-application-controller"]["rules"] == roles[1]["flux"]["rules"]
+
+
+def plural(kind: str) -> str:
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
+
+
+def test_the_release_is_the_one_whose_schemas_are_kept() -> None:
+    resources = yaml.safe_load((FLUX / "published" / "kustomization.yaml").read_text("utf-8"))["resources"]
+    kept = {each.module: each.version for each in sources(ROOT / CRDS)}
+    assert resources == [
+        f"https://{module}//config/{part}?ref={kept[module]}"
+        for module in ("github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller")
+        for part in ("crd", "manager")
+    ]
+
+
+INSTALLED = [path for path in sorted((FLUX / "install").glob("*.yaml")) if path.name != "kustomization.yaml"]
+
+
+@pytest.mark.parametrize("path", INSTALLED, ids=lambda path: path.name)
+def test_what_is_installed_has_no_right_beyond_its_namespace(path: Path) -> None:
+    objects = list(yaml.safe_load_all(path.read_text("utf-8")))
+    assert not {"ClusterRole", "ClusterRoleBinding"} & {each["kind"] for each in objects}
+    if path.name != "deployments.yaml":  # patches of upstream's, which are no whole objects
+        assert problems(objects) == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+@pytest.mark.parametrize("folder", ["environments", "sources/rendered", "sources/chart"])
+def test_the_api_s_schemas_take_it(folder: str, environment: str) -> None:
+    assert problems(built(FLUX / folder / environment)) == []
+
+
+def test_a_key_that_flux_does_not_know_is_found() -> None:
+    objects = built(FLUX / "sources" / "chart" / "dev")
+    of_kind(objects, "HelmRelease")["dev-ml-api"]["spec"]["prune"] = True
+    assert len(problems(objects)) == 1
+
+
+def problems(objects: list[dict[str, Any]]) -> list[Problem]:
+    """Give what the schemas of Kubernetes and of what others publish say of objects."""
+    crds = [each for path in stored(ROOT / CRDS) for each in yaml.load_all(path.read_text("utf-8"), yaml.CSafeLoader)]
+    found = conform(objects, [api_schemas(minors()[-1]), crd_schemas(crds)])
+    return [problem for each in found for problem in each]
