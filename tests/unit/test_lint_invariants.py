@@ -131,3 +131,12 @@ def test_patterns_of_keys() -> None:
     assert [value for _, value in matching(values, "a.*.key")] == [1, 2]  # type: ignore[arg-type]
     assert [value for _, value in matching(values, "b.*.key")] == [3]  # type: ignore[arg-type]
     assert [value for _, value in matching(values, "**")] == [1, 2, 3]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("edit", ["drain: null\n", "drain: 5\n", "drain:\n  delaySeconds: null\n"])
+def test_a_key_that_one_environment_removes_is_reported_where_it_is_removed(edit: str, checkout: Path) -> None:
+    _declare(checkout, "environments: [staging, prod], parity: true, services: [ml-api]")
+    path = checkout / "values" / "prod" / "ml-api.yaml"
+    path.write_text(edit)
+    found = [problem for problem in lint(checkout).problems if problem.message.startswith("x: drain.delaySeconds is")]
+    assert [(problem.position.path, problem.position.line) for problem in found] == [(path, edit.count("\n"))]

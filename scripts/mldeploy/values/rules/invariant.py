@@ -203,11 +203,22 @@ def _parity(spec: dict[str, Value], releases: list[Layered]) -> Iterator[Problem
                     if origin is None or any(pattern.fullmatch(dotted(keys)) for pattern in allowed):
                         continue
                     yield at_key(
-                        origin.entry,
+                        _remover(other, keys) or origin.entry,
                         f"{spec['id']}: {dotted(keys)} is set in {layered.release.name}, "
                         f"and not in {other.release.environment}",
                         f"{spec['why']}",
                     )
+
+
+def _remover(layered: Layered, keys: tuple[str, ...]) -> Entry | None:
+    """Find what took a key of the chart away: a null, or something else that is no mapping, in a layer above it."""
+    if layered.layers[0].find(keys) is None:
+        return None
+    for length in range(1, len(keys) + 1):
+        origin = layered.origin(keys[:length])
+        if origin is not None and not isinstance(origin.entry.value, dict):
+            return origin.entry
+    return None
 
 
 def _leaf_keys(value: Value, keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
