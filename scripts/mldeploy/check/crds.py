@@ -57,13 +57,15 @@ def sources(folder: Path) -> list[Source]:
             if unknown := set(entry) - known:
                 raise MldeployError(f"{path}: [{name}] has an unknown key {min(unknown)!r}", remedy="see its top")
         return [_source(name, entry) for name, entry in declared.items()]
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise MldeployError(f"{path}: {error}", remedy="correct the file") from error
 
 
 def _source(name: str, entry: dict[str, Any]) -> Source:
-    lists: dict[str, Any] = {key: tuple(entry[key]) for key in ("files", "kinds") if key in entry}
-    return Source(name, **{**entry, **lists})
+    try:
+        return Source(name, entry["module"], entry["version"], tuple(entry["files"]), tuple(entry.get("kinds", ())))
+    except KeyError as error:
+        raise MldeployError(f"[{name}] is missing {error}", remedy=f"see the top of {FOLDER / SOURCES}") from error
 
 
 def stored(folder: Path) -> list[Path]:
