@@ -21,7 +21,13 @@ FILE = Path("deployments") / "published" / "helmfile.yaml"
 
 @pytest.fixture(scope="module")
 def operator(root: Path) -> BuiltImages:
-    (images,) = prepare(root, ["external-secrets"], Quiet())
+    operator, _ = prepare(root, ["external-secrets", "keda"], Quiet())
+    return operator
+
+
+@pytest.fixture(scope="module")
+def keda(root: Path) -> BuiltImages:
+    (images,) = prepare(root, ["keda"], Quiet())
     return images
 
 
@@ -56,17 +62,20 @@ def test_local_takes_the_pinned_module_and_no_second_metrics_server(
 ) -> None:
     releases = listed(helmfile, "--environment", "local")
     assert releases["external-secrets"]["chart"] == str(root.resolve() / ".mldeploy/published/external-secrets/chart")
+    assert releases["keda"]["chart"] == str(root.resolve() / ".mldeploy/published/keda/chart")
     enabled = {name for name, release in releases.items() if release["enabled"]}
-    assert enabled == {"external-secrets", "dev-secret-store"}
+    assert enabled == {"external-secrets", "keda", "dev-secret-store"}
 
 
 def test_both_sources_have_the_same_version(helmfile: Helmfile, operator: BuiltImages, root: Path) -> None:
     pins = tomllib.loads((root / "scripts" / "toolchain" / "tools.toml").read_text("utf-8"))
     version = pins["external-secrets"]["version"]
+    for name in ("external-secrets", "keda"):
+        chart = yaml.safe_load((root / f".mldeploy/published/{name}/chart/Chart.yaml").read_text("utf-8"))
+        assert f"v{chart['version']}" == f"v{listed(helmfile)[name]['version']}" == pins[name]["version"]
     chart = yaml.safe_load((root / ".mldeploy/published/external-secrets/chart/Chart.yaml").read_text("utf-8"))
     published = yaml.safe_load((root / "deployments/published/repositories.yaml").read_text("utf-8"))
     assert chart["appVersion"] == published["externalSecrets"]["image"]["tag"] == version
-    assert f"v{chart['version']}" == f"v{listed(helmfile)['external-secrets']['version']}" == version
 
 
 def test_what_local_installs(helmfile: Helmfile, operator: BuiltImages) -> None:
@@ -84,6 +93,46 @@ def test_what_local_installs(helmfile: Helmfile, operator: BuiltImages) -> None:
         assert container["image"] == operator.references["external-secrets"]
         assert container["resources"]["limits"]["memory"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+def test_what_local_installs_of_keda(helmfile: Helmfile, keda: BuiltImages) -> None:
+    documents = rendered(helmfile, "--selector", "service=keda")
+    by_kind: dict[str, dict[str, dict[str, Any]]] = {}
+    for document in documents:
+        by_kind.setdefault(document["kind"], {})[document["metadata"]["name"]] = document
+    assert {"scaledobjects.keda.sh", "triggerauthentications.keda.sh"} <= by_kind["CustomResourceDefinition"].keys()
+    assert "Namespace" not in by_kind
+    # Names as in the publisher's chart, each with its own program's image.
+    programs = {
+        "keda-operator": "keda",
+        "keda-operator-metrics-apiserver": "keda-adapter",
+        "keda-admission-webhooks": "keda-admission-webhooks",
+    }
+    assert by_kind["Deployment"].keys() == programs.keys()
+    services = by_kind["Service"]
+    for name, deployment in by_kind["Deployment"].items():
+        template = deployment["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        assert container["image"] == keda.references[programs[name]]
+        assert container["command"] == [f"/{programs[name]}"]
+        assert container["imagePullPolicy"] == "IfNotPresent"
+        assert container["resources"]["limits"]["memory"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert services[name]["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+    (api,) = by_kind["APIService"].values()
+    adapter = api["spec"]["service"]["name"]
+    assert adapter in services
+    (operator,) = by_kind["Deployment"]["keda-operator"]["spec"]["template"]["spec"]["containers"]
+    assert f"--metrics-server-service-name={adapter}" in operator["args"]
+
+
+def test_a_value_that_the_local_chart_does_not_know_is_refused(
+    helmfile: Helmfile, keda: BuiltImages, tmp_path: Path
+) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("watchNamespace: dev\n", "utf-8")
+    words = ("--file", FILE, "--environment", "local", "--selector", "service=keda", "template", "--values", wrong)
+    assert "watchNamespace" in helmfile(*words, ok=(1,)).stderr
 
 
 def test_preparing_again_leaves_everything_as_it_is(operator: BuiltImages, root: Path) -> None:

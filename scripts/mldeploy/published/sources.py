@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mldeploy.errors import MldeployError
 from mldeploy.published.external_secrets import EXTERNAL_SECRETS
+from mldeploy.published.keda import KEDA
 from mldeploy.published.source import Source
 
-SOURCES: dict[str, Source] = {source.name: source for source in (EXTERNAL_SECRETS,)}
+SOURCES: dict[str, Source] = {source.name: source for source in (EXTERNAL_SECRETS, KEDA)}
 
 
 def source(name: str) -> Source:
