@@ -58,11 +58,6 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("ml-batch", {"queue.url": "redis://queue"}, "queue.url: set, and queue.bundled.enabled is true"),
     ("ml-batch", {"queue.bundled.enabled": False}, "queue.url: empty, and queue.bundled.enabled is false"),
-    (
-        "ml-batch",
-        {**SECRET, "externalSecret.data": {"redis-password": {"key": "k"}}},
-        "the bundled queue knows no pass",
-    ),
     ("ml-batch", {**SECRET, **ELSEWHERE, "externalSecret.data": {"x": {"key": "k"}}}, "lacks redis-password"),
     (
         "ml-batch",

@@ -63,6 +63,20 @@ ML_REDIS_PASSWORD_FILE: {{ printf "%s/redis-password" (include "ml-common.secret
 {{- end }}
 {{- end }}
 
+{{/*
+What the operator makes of the store's redis-password, which may hold several, one a line: clients use the first, Redis accepts all of them,
+so that a new one can come before the old one goes. Redis gets their hashes alone. Its second user can do one thing, which its readiness
+probe does: have the file read again.
+*/}}
+{{- define "ml-batch.secretTemplate" -}}
+redis-password: {{ `'{{ $all := index . "redis-password" | trim }}{{ if not $all }}{{ fail "redis-password is empty" }}{{ end }}{{ $all | splitList "\n" | first | trim }}'` }}
+{{- if .Values.queue.bundled.enabled }}
+users.acl: |
+  {{ `user default on ~* &* +@all{{ range index . "redis-password" | trim | splitList "\n" }} #{{ . | trim | sha256sum }}{{ end }}` }}
+  user reader on nopass -@all +acl|load
+{{- end }}
+{{- end }}
+
 {{/* The pod that works: the same in a Deployment and in a CronJob. Arguments: (list $ arguments) */}}
 {{- define "ml-batch.container" -}}
 {{- $root := index . 0 -}}
@@ -100,5 +114,8 @@ volumes:
     secret:
       secretName: {{ .Release.Name }}
       defaultMode: 0440
+      items:
+        - key: redis-password
+          path: redis-password
 {{- end }}
 {{- end }}

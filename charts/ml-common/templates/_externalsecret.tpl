@@ -1,7 +1,9 @@
-{{/* The Secret of the release, filled by the External Secrets Operator. Arguments: (list $ component) */}}
+{{/* The Secret of the release, filled by the External Secrets Operator. Arguments: (list $ component template), where template is what
+the operator makes the Secret's keys of; empty: of `data` as it is. */}}
 {{- define "ml-common.externalsecret" -}}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
+{{- $template := index . 2 -}}
 {{- with $root.Values.externalSecret }}
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
@@ -19,6 +21,12 @@ spec:
     name: {{ $root.Release.Name }}
     creationPolicy: Owner
     deletionPolicy: Retain
+    {{- with $template }}
+    template:
+      engineVersion: v2
+      data:
+        {{- . | nindent 8 }}
+    {{- end }}
   data:
     {{- range $key, $remote := .data }}
     - secretKey: {{ $key }}

@@ -58,6 +58,7 @@ class JobCheck:
     stream: str
     body: Any
     result: Any = None
+    password: SecretValue | None = None
 
 
 @dataclass(frozen=True)
@@ -146,13 +147,18 @@ def _check(name: str, spec: dict[str, Any], release: Release) -> Check:
         ask = LatencyCheck(_request(latency, release), latency["requests"], bounds)
     else:
         job = spec["job"]
-        ask = JobCheck(job["stream"], job["body"], job.get("result"))
+        password = _secret(job["password"], release) if "password" in job else None
+        ask = JobCheck(job["stream"], job["body"], job.get("result"), password)
     return Check(name, float(spec.get("deadlineSeconds", _DEADLINE_S)), ask)
 
 
 def _request(spec: dict[str, Any], release: Release) -> Request:
     headers: dict[str, str | SecretValue] = {}
     for name, value in spec.get("headers", {}).items():
-        headers[name] = value if isinstance(value, str) else SecretValue(_named(value["secret"], release), value["key"])
+        headers[name] = value if isinstance(value, str) else _secret(value, release)
     body = spec.get("body")
     return Request(spec["path"], spec.get("method", "GET" if body is None else "POST"), headers, body)
+
+
+def _secret(spec: dict[str, str], release: Release) -> SecretValue:
+    return SecretValue(_named(spec["secret"], release), spec["key"])

@@ -15,7 +15,7 @@ _FIRST_LOOK_S = 0.005
 _LONGEST_LOOK_S = 0.1
 
 
-def check_job(check: JobCheck, forward: Forward, deadline: float) -> None:
+def check_job(check: JobCheck, forward: Forward, password: str, deadline: float) -> None:
     """Submit a job and compare its result; the queue is left as it was found.
 
     What a job and its result look like: service/README.md.
@@ -23,6 +23,7 @@ def check_job(check: JobCheck, forward: Forward, deadline: float) -> None:
     Args:
         check: what is asked and expected.
         forward: the way to the Redis that holds the queue.
+        password: what it asks for; empty where it asks for none.
         deadline: on the monotonic clock.
 
     Raises:
@@ -33,7 +34,11 @@ def check_job(check: JobCheck, forward: Forward, deadline: float) -> None:
     identity = f"smoke-{uuid.uuid4().hex}"
     key = f"{check.stream}:result:{identity}"
     client = redis.Redis(
-        host="127.0.0.1", port=forward.port, socket_timeout=max(0.001, deadline - time.monotonic()), protocol=2
+        host="127.0.0.1",
+        port=forward.port,
+        password=password or None,
+        socket_timeout=max(0.001, deadline - time.monotonic()),
+        protocol=2,
     )
     try:
         entry = client.xadd(check.stream, {"id": identity, "body": json.dumps(check.body)})

@@ -90,7 +90,7 @@ def _check(api: ApiClient, release: Release, check: Check, forward: Forward) -> 
 
     def run() -> Mapping[str, float]:
         if isinstance(ask, JobCheck):
-            check_job(ask, forward, deadline)
+            check_job(ask, forward, _value(api, release, ask.password) if ask.password else "", deadline)
             return {}
         headers = {name: _value(api, release, value) for name, value in ask.request.headers.items()}
         if isinstance(ask, LatencyCheck):
@@ -121,7 +121,7 @@ def _timed(release: Release, name: str, run: Callable[[], Mapping[str, float]]) 
 
 
 def _value(api: ApiClient, release: Release, value: str | SecretValue) -> str:
-    """Fill a header's value in; one from a Secret is never part of a message."""
+    """Fill a value in; one from a Secret is never part of a message."""
     if isinstance(value, str):
         return value
     where = f"Secret {release.namespace}/{value.secret}"
