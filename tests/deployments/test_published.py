@@ -146,15 +146,26 @@ def test_the_store_s_account_may_read_named_secrets_alone(helmfile: Helmfile, op
     documents = rendered(helmfile, "--selector", "service=secret-store")
     (role,) = [document for document in documents if document["kind"] == "Role"]
     assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["dev-ml-api"], "verbs": ["get"]}
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["dev-ml-api", "dev-ml-batch"], "verbs": ["get"]}
     ]
     assert not [document for document in documents if document["kind"].startswith("Cluster")]
     (store,) = [document for document in documents if document["kind"] == "SecretStore"]
     assert store["spec"]["provider"]["kubernetes"]["remoteNamespace"] == role["metadata"]["namespace"] == "secrets-dev"
 
 
-@pytest.mark.parametrize("values", ["secrets: []\n", "namespace: ''\n", "namespaces: x\n"])
-def test_a_store_without_a_namespace_or_secrets_is_refused(values: str, helmfile: Helmfile, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "values",
+    [
+        "kubernetes: {secrets: []}\n",
+        "kubernetes: {namespace: ''}\n",
+        "kubernetes: {namespaces: x}\n",
+        "kubernetes: null\n",
+        "aws: {region: eu-central-1, roleArn: 'arn:aws:iam::123456789012:role/x'}\n",
+    ],
+)
+def test_a_store_that_is_not_whole_or_has_two_providers_is_refused(
+    values: str, helmfile: Helmfile, tmp_path: Path
+) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(values, "utf-8")
     done = helmfile("--file", FILE, "--selector", "service=secret-store", "template", "--values", wrong, ok=(1,))

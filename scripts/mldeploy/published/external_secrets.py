@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,25 @@ from mldeploy.toolchain.pins import load
 _NAME = "external-secrets"
 _CHART = f"deploy/charts/{_NAME}"
 _CRDS = "deploy/crds/bundle.yaml"
+# What half a minute of every start goes to, hard-coded in two templates: probes that begin late, and a webhook that
+# looks for its certificate, finds none and sleeps. Asked from the first second, and started when there is a
+# certificate to mount, the same pods are ready in five.
+_QUICKER = {
+    "templates/webhook-deployment.yaml": (
+        ("initialDelaySeconds: 20\n            periodSeconds: 5\n", "periodSeconds: 1\n"),
+        (
+            'secretName: {{ include "external-secrets.fullname" . }}-webhook\n',
+            'secretName: {{ include "external-secrets.fullname" . }}-webhook\n'
+            "            items:\n"
+            "              - {key: tls.crt, path: tls.crt}\n"
+            "              - {key: tls.key, path: tls.key}\n"
+            "              - {key: ca.crt, path: ca.crt}\n",
+        ),
+    ),
+    "templates/cert-controller-deployment.yaml": (
+        ("initialDelaySeconds: 20\n            periodSeconds: 5\n", "periodSeconds: 1\n"),
+    ),
+}
 # Of no use to a release: the publisher's own tests, and a lock of dependencies that are dropped.
 _LEFT_OUT = ("tests", "ci", "Chart.lock", "README.md.gotmpl")
 
@@ -33,6 +52,8 @@ def _write_chart(chart: Path) -> None:
         if path.is_file() and name.parts[0] not in _LEFT_OUT:
             (chart / name).parent.mkdir(parents=True, exist_ok=True)
             (chart / name).write_bytes(path.read_bytes())
+    for template, replacements in _QUICKER.items():
+        _edit(chart / template, replacements)
     about: dict[str, Any] = yaml.safe_load((chart / "Chart.yaml").read_text("utf-8"))
     del about["dependencies"]
     # The module's release was tagged before its chart was: the program is what counts.
@@ -40,6 +61,15 @@ def _write_chart(chart: Path) -> None:
     about["version"] = about["appVersion"].removeprefix("v")
     (chart / "Chart.yaml").write_text(yaml.safe_dump(about, sort_keys=False), "utf-8")
     _write_crds(tool_file(_NAME, _CRDS), chart / "templates" / "crds")
+
+
+def _edit(path: Path, replacements: Sequence[tuple[str, str]]) -> None:
+    text = path.read_text("utf-8")
+    for old, new in replacements:
+        if old not in text:
+            raise MldeployError(f"{path.name}: has no {old!r}", remedy="see what this version of the module has there")
+        text = text.replace(old, new)
+    path.write_text(text, "utf-8")
 
 
 def _write_crds(bundle: Path, folder: Path) -> None:
