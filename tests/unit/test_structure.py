@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "toolchain": set(),
     "cluster": {"toolchain"},
     "image": {"toolchain"},
-    "up": {"toolchain", "cluster", "image", "smoke", "values", "published", "secrets"},
+    "up": {"toolchain", "cluster", "gitops", "published", "secrets", "smoke", "values"},
     "values": set(),
     "render": {"toolchain", "values"},
     "check": {"toolchain", "render", "values", "plan", "report"},

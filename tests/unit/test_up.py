@@ -11,7 +11,9 @@ import pytest
 
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.progress import Quiet
+from mldeploy.toolchain.pins import load
 from mldeploy.up.background import background
+from mldeploy.up.extras import EXTRAS
 from mldeploy.up.sequence import up
 
 
@@ -22,6 +24,20 @@ def test_a_second_one_is_refused(tmp_path: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(RefusedError, match="another `mldeploy up` is at work here"):
             up(tmp_path, Quiet())
+
+
+def test_an_extra_that_does_not_exist_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(MldeployError, match="--with nope: there is no such extra") as refused:
+        up(tmp_path, Quiet(), ["argocd", "nope"])
+    assert "argocd" in refused.value.remedy
+    assert not (tmp_path / ".mldeploy").exists()
+
+
+def test_extras_need_tools_that_are_pinned_and_not_built_for_everybody() -> None:
+    pins = load()
+    for name, one in EXTRAS.items():
+        assert one.summary, name
+        assert {pins.pin(tool).group for tool in one.tools} <= {"published"}, name
 
 
 def test_a_failed_command_tells_its_last_lines(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -23,19 +24,25 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def up() -> ExitCode:
+def up(
+    extras: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="NAME", help="add to dev: argocd (it deploys dev from git)", show_default=False),
+    ] = None,
+) -> ExitCode:
     """From a bare machine to both services answering on a real Kubernetes node.
 
-    Installs what is missing (distribution packages, tools, images), starts the embedded cluster, applies dev
-    and smoke-tests it. A second run takes seconds and changes nothing; after an interruption the same command goes on.
+    Installs what is missing (distribution packages, tools, images), starts the embedded cluster with the External
+    Secrets Operator and dev's store, applies dev and smoke-tests it. A second run takes seconds and changes nothing;
+    after an interruption the same command goes on.
 
-    Example: scripts/up
+    Examples: scripts/up; scripts/up --with argocd
     """
     from mldeploy.report.checks import as_text
     from mldeploy.report.progress import ConsoleProgress
     from mldeploy.up.sequence import up as bring_up
 
-    outcome = bring_up(paths.checkout(), ConsoleProgress(paths.cache() / "durations.json"))
+    outcome = bring_up(paths.checkout(), ConsoleProgress(paths.cache() / "durations.json"), extras or ())
     typer.echo(as_text(outcome.checks))
     if not all(check.outcome == "passed" for check in outcome.checks):
         return ExitCode.FINDINGS

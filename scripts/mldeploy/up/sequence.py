@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy import paths
 from mldeploy.cluster import open_cluster
-from mldeploy.errors import MldeployError, RefusedError
-from mldeploy.image import IMAGES, build
-from mldeploy.process import ProcessError, run
+from mldeploy.errors import RefusedError
 from mldeploy.progress import Progress
 from mldeploy.smoke import CheckResult, smoke
-from mldeploy.toolchain import install, install_packages, tool, tool_environment
+from mldeploy.toolchain import install, install_packages
 from mldeploy.toolchain.pins import load
+from mldeploy.up import stores
 from mldeploy.up.background import background
+from mldeploy.up.extras import extra
+from mldeploy.up.place import Extra, Place
 
 ENVIRONMENT = "dev"
-_APPLY_TIMEOUT_S = 900.0
-_NO_CHANGE = 0
-_CHANGED = 2
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the sequence did: whether anything was applied, and what the smoke test found."""
+    """What the sequence did: whether anything was applied, and what the smoke tests found."""
 
     context: str
     kubeconfig: Path
@@ -35,57 +33,54 @@ class Outcome:
     checks: list[CheckResult]
 
 
-def up(root: Path, progress: Progress) -> Outcome:
-    """Bring everything up: packages, tools, images, the embedded cluster, both services in dev, a smoke test.
+def up(root: Path, progress: Progress, extras: Sequence[str] = ()) -> Outcome:
+    """Bring everything up: packages, tools, images, the embedded cluster, secrets, both services in dev, a smoke test.
 
     Args:
         root: the checkout.
         progress: where the steps are announced.
+        extras: what else to bring, by its name (`mldeploy.up.extras`).
 
     Raises:
         RefusedError: another `up` works on this checkout.
-        MldeployError: a step failed; what was done stays, and the next run goes on from there.
+        MldeployError: there is no such extra, or a step failed; what was done stays, and the next run goes on.
     """
+    chosen = [extra(name) for name in dict.fromkeys(extras)]
     with _alone(root):
         install_packages(progress)
+        logs = paths.state(root) / "up"
         # Images are mostly disk and network, tools are mostly CPU: side by side they take the time of one.
-        with background(["image", "build"], paths.state(root) / "up" / "image.log", cwd=root) as images:
-            install(_tools(), progress)
+        with background(["image", "build"], logs / "image.log", cwd=root) as images:
+            install(_tools(chosen), progress)
             cluster = open_cluster(root)
             cluster.up(progress)
             with progress.step("Building the service's images", key="up.images"):
                 images.wait()
-        for name in IMAGES:
-            cluster.load_image(build(root, name, progress).archive, progress)
-        applied = _apply(root, cluster.kubeconfig, cluster.context, progress)
+        place = Place(root, cluster, progress)
+        with background(["image", "load"], logs / "load.log", cwd=root) as loading:
+            changed = [stores.install_operator(place), stores.install_store(place, ENVIRONMENT)]
+            loading.wait()
+        changed.append(_apply(place))
         checks = smoke(root, ENVIRONMENT, kubeconfig=cluster.kubeconfig, context=cluster.context, progress=progress)
-    return Outcome(cluster.context, cluster.kubeconfig, applied, checks)
+        for one in chosen:
+            added = one.bring_up(place)
+            changed.append(added.changed)
+            checks += added.checks
+    return Outcome(cluster.context, cluster.kubeconfig, any(changed), checks)
 
 
-def _tools() -> list[str]:
-    """Name all tools but those of deployments/published, which dev does without: they take long to build."""
-    return [pin.name for pin in load().tools.values() if pin.group != "published"]
+def _tools(chosen: Sequence[Extra]) -> list[str]:
+    """Name all tools but those that only extras need: they take long to build."""
+    named = {stores.OPERATOR, *(name for one in chosen for name in one.tools)}
+    return [pin.name for pin in load().tools.values() if pin.group != "published" or pin.name in named]
 
 
-def _apply(root: Path, kubeconfig: Path, context: str, progress: Progress) -> bool:
-    """Apply dev with helmfile; say whether anything changed."""
-    environment = {**tool_environment(root), "KUBECONFIG": str(kubeconfig)}
-    file = root / "deployments" / ENVIRONMENT / "helmfile.yaml"
-    with progress.step(f"Deploying both services to {ENVIRONMENT} (helmfile apply)", key="up.apply"):
-        try:
-            done = run(
-                [tool("helmfile"), "--file", file, "--kube-context", context, "apply", "--detailed-exitcode"],
-                timeout_s=_APPLY_TIMEOUT_S,
-                ok=(_NO_CHANGE, _CHANGED),
-                cwd=root,
-                env=environment,
-            )
-        except ProcessError as error:
-            raise MldeployError(
-                f"the services could not be deployed: {error.message}",
-                remedy="mend the cause and run this again; `.venv/bin/mldeploy smoke dev` tells more of the pods",
-            ) from error
-    return done.returncode == _CHANGED
+def _apply(place: Place) -> bool:
+    return place.apply(
+        f"{ENVIRONMENT}/helmfile.yaml",
+        title=f"Deploying both services to {ENVIRONMENT}",
+        remedy="mend the cause and run this again; `.venv/bin/mldeploy smoke dev` tells more of the pods",
+    )
 
 
 @contextmanager

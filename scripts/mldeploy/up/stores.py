@@ -1,0 +1,47 @@
+"""What dev's services take their secrets from: the operator, made here from its pinned module, and a seeded store."""
+
+from __future__ import annotations
+
+from mldeploy.published import prepare
+from mldeploy.secrets import seed
+from mldeploy.up.place import Place
+
+OPERATOR = "external-secrets"
+LOCAL = ("--environment", "local")
+
+
+def install_operator(place: Place) -> bool:
+    """Install the External Secrets Operator; say whether anything changed.
+
+    Raises:
+        MldeployError: its program is not installed, or the cluster does not take it.
+    """
+    for built in prepare(place.root, [OPERATOR], place.progress):
+        place.cluster.load_image(built.archive, place.progress)
+    return place.apply(
+        "published/operators.yaml",
+        *LOCAL,
+        "--selector",
+        f"service={OPERATOR}",
+        title="Installing the External Secrets Operator",
+        remedy="mend the cause and run this again; `kubectl get pods -n external-secrets` tells more",
+    )
+
+
+def install_store(place: Place, environment: str) -> bool:
+    """Seed an environment's store and install what reads it; say whether anything changed.
+
+    Raises:
+        MldeployError: the environment's store is not seeded, or the cluster does not take it.
+    """
+    cluster = place.cluster
+    seeded = seed(place.root, environment, place.progress, kubeconfig=cluster.kubeconfig, context=cluster.context)
+    applied = place.apply(
+        "published/stores.yaml",
+        *LOCAL,
+        "--selector",
+        f"environment={environment}",
+        title=f"Installing {environment}'s store of secrets",
+        remedy=f"mend the cause and run this again; `kubectl describe secretstore -n {environment}` tells more",
+    )
+    return bool(seeded.written) or applied
