@@ -10,6 +10,9 @@ import pytest
 from mldeploy.cluster import ApiServer, Cluster, api_server, archive
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import tool
+from mldeploy.up.place import Place
+from mldeploy.up.stores import install_operator, install_store
+from tests.cluster.deploying import ROOT
 from tests.cluster.support import Kubectl, fresh_cluster, kubectl_for
 
 TOOLBOX = "localhost/mldeploy/test-toolbox"
@@ -20,6 +23,21 @@ def cluster() -> Iterator[Cluster]:
     """A node for all tests of the session, named for this process."""
     with fresh_cluster(f"test-{os.getpid()}") as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster) -> Place:
+    """The External Secrets Operator on the session's node, as `mldeploy up` installs it."""
+    place = Place(ROOT, cluster, Quiet())
+    install_operator(place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def store(operator: Place) -> Place:
+    """dev's store, seeded."""
+    install_store(operator, "dev")
+    return operator
 
 
 @pytest.fixture(scope="session")

@@ -35,15 +35,21 @@ def helmfile_for(cluster: Cluster, **more: str) -> Helmfile:
 _loaded: set[str] = set()
 
 
-def this_image(cluster: Cluster) -> tuple[str | Path, ...]:
-    """Put the images of this checkout onto the node, once; gives the arguments that make any environment run them."""
+def this_image(cluster: Cluster, *, keys: bool = False) -> tuple[str | Path, ...]:
+    """Put the images of this checkout onto the node, once; gives the arguments that make any environment run them.
+
+    Args:
+        cluster: the node's.
+        keys: whether the services ask for their keys, as they are deployed; without them they need no store.
+    """
     if cluster.context not in _loaded:
         for name in ("ml-service", "redis"):
             cluster.load_image(build(ROOT, name, Quiet()).archive, Quiet())
         _loaded.add(cluster.context)
     # A file, since helmfile knows no --set-string, and a tag may look like a number.
-    values = cluster.kubeconfig.parent / "test-image.yaml"
-    values.write_text(f'image:\n  tag: "{reference(ROOT, "ml-service").rpartition(":")[2]}"\n', "utf-8")
+    values = cluster.kubeconfig.parent / f"test-image-{'with' if keys else 'without'}-keys.yaml"
+    tag = reference(ROOT, "ml-service").rpartition(":")[2]
+    values.write_text(f'image:\n  tag: "{tag}"\n' + ("" if keys else "externalSecret:\n  enabled: false\n"), "utf-8")
     return ("--values", values)
 
 

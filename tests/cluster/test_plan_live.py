@@ -71,6 +71,9 @@ def kubectl(api: ApiServer) -> Kubectl:
 def deployed(api: ApiServer, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """The repository's releases of two environments, stored by helm; no node, so nothing waits for pods."""
     scratch = Scratch(tmp_path_factory.mktemp("live") / "checkout")
+    for crd in sorted((scratch.root / "policies" / "crds").glob("*.yaml")):
+        kubectl("create", "-f", str(crd))
+        kubectl("wait", "-f", str(crd), "--for=condition=Established", "--timeout=60s")
     for listing in list_releases(scratch.root, ENVIRONMENTS):
         assert not listing.error
         kubectl("create", "namespace", listing.environment)

@@ -1,4 +1,4 @@
-"""ml-api's key on a real node: from dev's store through the operator into the pods, and what happens without it.
+"""ml-api's key on a real node: from dev's store through the operator into the pods, by `up`'s own steps.
 
 The tests of this module go on from each other's state, in their order.
 """
@@ -7,129 +7,43 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator
-from http.client import HTTPConnection
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from mldeploy import process
 from mldeploy.cluster import Cluster
 from mldeploy.progress import Quiet
-from mldeploy.published import prepare
-from mldeploy.secrets import Seeded, seed
-from mldeploy.smoke import forward
-from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
-from tests.cluster.support import Kubectl, await_true, restricted_pod
-
-PUBLISHED = ("--file", ROOT / "deployments" / "published" / "helmfile.yaml", "--environment", "local")
-ML_API = ("--selector", "service=ml-api")
-WITH_KEY = {
-    "externalSecret": {
-        "enabled": True,
-        "refreshInterval": "5s",
-        "storeRef": {"name": "ml-secrets"},
-        "data": {"api-keys": {"key": "dev-ml-api", "property": "api-keys"}},
-    }
-}
-HEADER = {"X-API-Key": {"secret": "{release}", "key": "api-keys"}}
-WITH_HEADER = {
-    "ml-api": {
-        "checks": {
-            "prediction": {"http": {"headers": HEADER}},
-            "bad-request": {"http": {"headers": HEADER}},
-            "latency": {"latency": {"headers": HEADER}},
-            "no-key": {"http": {"path": "/v1/predict", "body": {"image": []}, "status": 401}},
-        }
-    }
-}
+from mldeploy.secrets import seed
+from mldeploy.smoke import smoke
+from mldeploy.up.place import Place
+from mldeploy.up.stores import install_operator, install_store
+from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, revisions, this_image
+from tests.cluster.secret_support import answered, secret, synced
+from tests.cluster.support import Kubectl, restricted_pod
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout, but for dev's values: ml-api asks for its key, and the smoke test sends it."""
-    root = tmp_path_factory.mktemp("checkout")
-    for name in ("helmfile.yaml", "charts", "scripts"):
-        (root / name).symlink_to(ROOT / name)
-    for name in ("deployments", "values"):
-        shutil.copytree(ROOT / name, root / name)
-    layer = root / "values" / "dev" / "ml-api.yaml"
-    values: dict[str, Any] = yaml.safe_load(layer.read_text("utf-8"))
-    layer.write_text(yaml.safe_dump(values | WITH_KEY), "utf-8")
-    (root / "values" / "dev" / "smoke.yaml").write_text(yaml.safe_dump(WITH_HEADER), "utf-8")
-    return root
-
-
-@pytest.fixture(scope="module")
-def helmfile(cluster: Cluster, kubectl: Kubectl, checkout: Path) -> Iterator[Helmfile]:
-    """helmfile, with the operator installed and dev's store seeded; both are gone afterwards."""
-    (images,) = prepare(ROOT, ["external-secrets"], Quiet())
-    cluster.load_image(images.archive, Quiet())
-    assert seeded(cluster, checkout).written == ("secrets-dev/dev-ml-api: api-keys",)
-    helmfile = helmfile_for(cluster)
-
-    def run(*arguments: str | Path, ok: tuple[int, ...] = (0,), cwd: Path = checkout) -> process.Completed:
-        return helmfile(*arguments, ok=ok, cwd=cwd)
-
-    run(*PUBLISHED, "apply")
+def helmfile(cluster: Cluster, kubectl: Kubectl, store: Place) -> Iterator[Helmfile]:
+    """helmfile, with the operator installed and dev's store seeded."""
+    run = helmfile_for(cluster)
     yield run
-    run(*ML_API, "destroy")
-    run(*PUBLISHED, "destroy")
-    for namespace in ("dev", "secrets-dev", "external-secrets"):
-        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=true", "--timeout=120s")
+    run("destroy")
+    kubectl("delete", "namespace", "dev", "--ignore-not-found", "--wait=true", "--timeout=120s")
 
 
-@pytest.fixture(scope="module")
-def image(cluster: Cluster) -> tuple[str | Path, ...]:
-    return this_image(cluster)
-
-
-def seeded(cluster: Cluster, checkout: Path) -> Seeded:
-    return seed(checkout, "dev", Quiet(), kubeconfig=cluster.kubeconfig, context=cluster.context)
-
-
-def secret(kubectl: Kubectl, namespace: str) -> str:
-    data = json.loads(kubectl("get", "secret", "dev-ml-api", "-n", namespace, "-o", "json"))["data"]
-    return base64.b64decode(data["api-keys"]).decode()
-
-
-def synced(kubectl: Kubectl) -> tuple[str, str]:
-    """Give the status and the reason of the ExternalSecret's Ready condition."""
-    found = items(kubectl, "externalsecrets", "dev")["dev-ml-api"]
-    (ready,) = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
-    return ready["status"], ready["reason"]
-
-
-def answered(cluster: Cluster, *keys: str) -> list[int]:
-    """Ask for a prediction with each key ("": without one), and give the statuses."""
-    statuses = []
-    with forward(cluster.kubeconfig, cluster.context, "dev", "svc/dev-ml-api", 8000) as one:
-        for key in keys:
-            connection = HTTPConnection("127.0.0.1", one.port, timeout=20)
-            headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key else {})
-            connection.request("POST", "/v1/predict", json.dumps({"image": [[0] * 8] * 8}), headers)
-            statuses.append(connection.getresponse().status)
-            connection.close()
-    return statuses
-
-
-def test_seeding_again_writes_nothing(helmfile: Helmfile, cluster: Cluster, checkout: Path, kubectl: Kubectl) -> None:
+def test_doing_it_again_changes_nothing(store: Place, cluster: Cluster, kubectl: Kubectl) -> None:
     before = secret(kubectl, "secrets-dev")
     assert len(before) >= 40
-    assert seeded(cluster, checkout).written == ()
+    assert seed(ROOT, "dev", Quiet(), kubeconfig=cluster.kubeconfig, context=cluster.context).written == ()
     assert secret(kubectl, "secrets-dev") == before
-
-
-def test_installing_again_changes_nothing(helmfile: Helmfile, cluster: Cluster) -> None:
-    helmfile(*PUBLISHED, "apply")
+    assert not install_operator(store)
+    assert not install_store(store, "dev")
     assert revisions(cluster, "external-secrets", "external-secrets") == ["deployed"]
     assert revisions(cluster, "dev", "dev-secret-store") == ["deployed"]
 
 
-def test_no_pod_can_run_where_the_secrets_are(helmfile: Helmfile, kubectl: Kubectl) -> None:
+def test_no_pod_can_run_where_the_secrets_are(store: Place, kubectl: Kubectl) -> None:
     pod = json.dumps(restricted_pod("thief", "localhost/mldeploy/any:one"))
     said = kubectl("create", "-n", "secrets-dev", "-f", "-", input_text=pod, ok=(1,))
     assert "exceeded quota: no-pods" in said
@@ -139,6 +53,7 @@ def test_no_pod_can_run_where_the_secrets_are(helmfile: Helmfile, kubectl: Kubec
     ("verb", "what", "namespace", "answer"),
     [
         ("get", "secret/dev-ml-api", "secrets-dev", "yes"),
+        ("get", "secret/dev-ml-batch", "secrets-dev", "yes"),
         ("get", "secret/another", "secrets-dev", "no"),
         ("list", "secrets", "secrets-dev", "no"),
         ("update", "secret/dev-ml-api", "secrets-dev", "no"),
@@ -146,17 +61,17 @@ def test_no_pod_can_run_where_the_secrets_are(helmfile: Helmfile, kubectl: Kubec
         ("get", "secret/dev-ml-api", "kube-system", "no"),
     ],
 )
-def test_the_store_s_account_may_read_one_secret(  # noqa: PLR0917 - fixtures and cases
-    verb: str, what: str, namespace: str, answer: str, helmfile: Helmfile, kubectl: Kubectl
+def test_the_store_s_account_may_read_its_secrets(  # noqa: PLR0917 - fixtures and cases
+    verb: str, what: str, namespace: str, answer: str, store: Place, kubectl: Kubectl
 ) -> None:
     account = "system:serviceaccount:dev:dev-secret-store"
     assert kubectl("auth", "can-i", verb, what, "-n", namespace, "--as", account, ok=(0, 1)).split()[0] == answer
 
 
 def test_the_api_answers_only_to_the_key_that_came_through_the_store(
-    helmfile: Helmfile, image: tuple[str | Path, ...], cluster: Cluster, kubectl: Kubectl
+    helmfile: Helmfile, cluster: Cluster, kubectl: Kubectl
 ) -> None:
-    done = helmfile(*ML_API, "apply", *image)
+    done = helmfile("apply", *this_image(cluster, keys=True))
     key = secret(kubectl, "secrets-dev")
     assert synced(kubectl) == ("True", "SecretSynced")
     assert secret(kubectl, "dev") == key
@@ -166,27 +81,22 @@ def test_the_api_answers_only_to_the_key_that_came_through_the_store(
         assert base64.b64encode(key.encode()).decode() not in shown
 
 
-def test_a_source_that_is_missing_keeps_what_runs_and_recovers_unaided(
-    helmfile: Helmfile, cluster: Cluster, checkout: Path, kubectl: Kubectl
-) -> None:
-    key = secret(kubectl, "dev").split()[0]
-    kubectl("delete", "secret", "dev-ml-api", "-n", "secrets-dev")
-    await_true(lambda: synced(kubectl)[0] == "False", "the operator says that the source is gone")
-    assert answered(cluster, key) == [200]
-    assert seeded(cluster, checkout).written == ("secrets-dev/dev-ml-api: api-keys",)
-    await_true(lambda: synced(kubectl)[0] == "True", "the operator finds the source again")
+def test_the_queue_answers_only_to_its_password(helmfile: Helmfile, kubectl: Kubectl) -> None:
+    password = secret(kubectl, "secrets-dev", "dev-ml-batch", "redis-password")
+    assert secret(kubectl, "dev", "dev-ml-batch", "redis-password") == password
+    assert password not in secret(kubectl, "dev", "dev-ml-batch", "users.acl")
+    ask = ("exec", "-n", "dev", "deployment/dev-ml-batch-redis", "--", "redis-cli", "--no-auth-warning")
+    assert kubectl(*ask, "ping").strip() == "NOAUTH Authentication required."
+    assert kubectl(*ask, "--pass", "wrong", "ping").strip() != "PONG"
+    assert kubectl(*ask, "--user", "reader", "--pass", "none", "keys", "*").startswith("NOPERM ")
 
 
-def test_a_deploy_without_its_source_names_the_external_secret(
-    helmfile: Helmfile, image: tuple[str | Path, ...], cluster: Cluster, checkout: Path
-) -> None:
-    base = checkout / "deployments" / "base.yaml"
-    text = base.read_text("utf-8")
-    assert text.count("timeout: 300\n") == 1
-    base.write_text(text.replace("timeout: 300\n", "timeout: 15\n"), "utf-8")
-    helmfile(*ML_API, "destroy")
-    done = helmfile(*ML_API, "apply", *image, "--set", "externalSecret.data.api-keys.property=absent", ok=(1,))
-    said = done.stdout + done.stderr
-    assert "dev-ml-api: ExternalSecret dev-ml-api cannot be synced: " in said
-    assert "property absent does not exist in data of secret" in said
-    assert revisions(cluster, "dev", "dev-ml-api") == []
+def test_the_smoke_test_sends_keys_and_sees_that_they_are_asked_for(helmfile: Helmfile, cluster: Cluster) -> None:
+    results = smoke(ROOT, "dev", kubeconfig=cluster.kubeconfig, context=cluster.context, progress=Quiet())
+    assert {result.name: result.message for result in results if result.outcome != "passed"} == {}
+    assert {"prediction", "no-key", "wrong-key", "job"} <= {result.name for result in results}
+
+
+def test_helm_s_own_tests_pass(helmfile: Helmfile) -> None:
+    done: process.Completed = helmfile("test")
+    assert (done.stdout + done.stderr).count("Phase:          Succeeded") == 2

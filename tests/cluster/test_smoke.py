@@ -22,6 +22,7 @@ from mldeploy.cli.main import main
 from mldeploy.cluster import Cluster
 from mldeploy.smoke import CheckResult, forward, smoke
 from mldeploy.smoke.kube import ApiError
+from mldeploy.up.place import Place
 from tests.cluster.deploying import ROOT, helmfile_for, items, this_image
 from tests.cluster.support import Kubectl
 
@@ -30,8 +31,8 @@ SECRET = "planted-0a1b2c3d"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def deployed(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
-    helmfile_for(cluster)("apply", *this_image(cluster))
+def deployed(cluster: Cluster, kubectl: Kubectl, store: Place) -> Iterator[None]:
+    helmfile_for(cluster)("apply", *this_image(cluster, keys=True))
     yield
     kubectl("delete", "namespace", "dev", "--wait=true", "--timeout=120s")
 
@@ -202,6 +203,26 @@ def test_a_wrong_answer_fails_with_both_answers(cluster: Cluster, checkout: Path
     )
     assert any(line.startswith("log dev-ml-api-") for line in results["prediction"].details)
     assert results["latency"].passed
+
+
+def test_a_missing_worker_fails_the_job_and_leaves_no_job_behind(
+    cluster: Cluster, kubectl: Kubectl, checkout: Path
+) -> None:
+    declare(checkout, ml_batch={"job": {"deadlineSeconds": 2}})
+    # Neither the HPA nor a worker that still drains may take the job.
+    worker = "app.kubernetes.io/instance=dev-ml-batch,app.kubernetes.io/component=worker"
+    kubectl("scale", "deployment", "dev-ml-batch", "-n", "dev", "--replicas=0")
+    kubectl("wait", "pods", "-n", "dev", "-l", worker, "--for=delete", "--timeout=90s")
+    try:
+        for _ in range(2):
+            result = run_smoke(cluster, checkout, "ml-batch")["job"]
+            assert result.outcome == "failed"
+            assert result.message.startswith(
+                "no result for a job in ml:jobs: jobs in the stream: 1; in group ml-batch:"
+            )
+    finally:
+        kubectl("scale", "deployment", "dev-ml-batch", "-n", "dev", "--replicas=1")
+    assert run_smoke(cluster, ROOT, "ml-batch")["job"].passed
 
 
 def test_a_header_may_come_from_a_secret_that_is_never_shown(

@@ -9,6 +9,7 @@ import pytest
 from mldeploy.cluster import Cluster
 from mldeploy.image import IMAGES, build
 from mldeploy.progress import Quiet
+from mldeploy.up.place import Place
 from tests.cluster.support import Kubectl
 from tests.fixtures.act import Clone, git, make_clone, output, passed, reach, steps
 from tests.fixtures.github_api import serve
@@ -21,7 +22,9 @@ def clone(tmp_path: Path) -> Clone:
     return make_clone(tmp_path)
 
 
-def test_dev_is_applied_and_smoke_tested_and_then_passed_over(cluster: Cluster, kubectl: Kubectl, clone: Clone) -> None:
+def test_dev_is_applied_and_smoke_tested_and_then_passed_over(
+    store: Place, cluster: Cluster, kubectl: Kubectl, clone: Clone
+) -> None:
     for name in IMAGES:
         cluster.load_image(build(ROOT, name, Quiet()).archive, Quiet())
     # A runner of one's own, which has the kubeconfig; the other clouds differ in how they come by it.

@@ -34,7 +34,7 @@ COMMANDS: dict[str, Command] = {
     "forward": Command(
         module="forward", group="Deploy", summary="a local port to a service, across its pods' replacement"
     ),
-    "secrets": Command(module="secrets", group="Deploy", summary="seed dev's store"),
+    "secrets": Command(module="secrets", group="Deploy", summary="seed a store, check it before a deploy, rotate keys"),
     "published": Command(
         module="published", group="Deploy", summary="what others publish, made from pinned modules without a network"
     ),

@@ -45,7 +45,10 @@ def explain(events: Iterable[dict[str, Any]], release: str, now: datetime) -> li
     about = [
         event
         for event in events
-        if f"{event['involvedObject'].get('name', '')}-".startswith(f"{release}-") and now - _when(event) < _YOUNG
+        if f"{event['involvedObject'].get('name', '')}-".startswith(f"{release}-")
+        and now - _when(event) < _YOUNG
+        # The copy that `mldeploy secrets check` shows the operator; its word is told there.
+        and not (_is_unsynced(event) and event["involvedObject"]["name"] == f"{release}-check")
     ]
     # A pod that waits for the Secret of an ExternalSecret, whose own event says why there is none.
     explained = {f'secret "{event["involvedObject"]["name"]}" not found' for event in about if _is_unsynced(event)}

@@ -1,7 +1,8 @@
-"""Secrets from a store: what dev's store holds."""
+"""Secrets from a store: what it holds, whether the operator can fetch it, and how keys are changed while in use."""
 
 from __future__ import annotations
 
-from mldeploy.secrets.seed import SEEDED, Seeded, seed
+from mldeploy.secrets.rotate import retire, rotate
+from mldeploy.secrets.seed import Seeded, seed
 
-__all__ = ["SEEDED", "Seeded", "seed"]
+__all__ = ["Seeded", "retire", "rotate", "seed"]

@@ -1,0 +1,172 @@
+"""Whether a release's ExternalSecrets can be synced, asked of the operator itself before anything is changed.
+
+Helm waits for an ExternalSecret until its timeout, whatever the operator says about it. Here the operator is shown a
+copy that makes no Secret, and what it says within seconds is the answer: the store's rights, its reach, the secret and
+the property in it are all tried by the one who will need them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from mldeploy import process
+from mldeploy.errors import MldeployError
+from mldeploy.values import Release
+
+_KIND = "externalsecrets.external-secrets.io"
+_HELM_S = 60.0
+_KUBECTL_S = 30.0
+# The operator's own word comes in a second; after this it has none.
+_ANSWER_S = 20.0
+# An event follows its condition within this, or is not written at all.
+_EVENT_S = 3.0
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a run of helmfile chooses besides the repository: its `--values` and `--set`, context and kubeconfig."""
+
+    values: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    context: str = ""
+    kubeconfig: str = ""
+
+    @classmethod
+    def of(cls, argv: Sequence[str]) -> Chosen:
+        """Read helmfile's arguments."""
+        found: dict[str, list[str]] = {"--values": [], "--set": [], "--kube-context": [], "--kubeconfig": []}
+        words = iter(argv)
+        for word in words:
+            name, given, value = word.partition("=")
+            if name in found:
+                found[name].append(value if given else next(words, ""))
+        context, kubeconfig = (found[name][-1:] or [""] for name in ("--kube-context", "--kubeconfig"))
+        return cls(tuple(found["--values"]), tuple(found["--set"]), context[0], kubeconfig[0])
+
+
+def check(release: Release, chosen: Chosen) -> None:
+    """Ask the operator whether it can make the Secrets that a release will wait for.
+
+    Args:
+        release: as the repository has it.
+        chosen: what this run of helmfile sets besides.
+
+    Raises:
+        MldeployError: it cannot, or it does not answer: the ExternalSecret, the reason, what to do.
+        ProcessError: the chart cannot be rendered.
+    """
+    for wanted in _external_secrets(release, chosen):
+        _try(wanted, release, chosen)
+
+
+def _external_secrets(release: Release, chosen: Chosen) -> list[dict[str, Any]]:
+    files = [*map(str, release.files), *chosen.values]
+    given = [word for file in files for word in ("--values", file)]
+    given += [word for one in chosen.sets for word in ("--set", one)]
+    words = ["helm", "template", release.name, str(release.chart), "--namespace", release.namespace, *given]
+    text = process.run(words, timeout_s=_HELM_S).stdout
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [one for one in yaml.load_all(text, loader) if one and one["kind"] == "ExternalSecret"]
+
+
+def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
+    name = wanted["metadata"]["name"]
+    what = f"{release.name}: ExternalSecret {name} cannot be synced"
+    trial = {
+        "apiVersion": wanted["apiVersion"],
+        "kind": wanted["kind"],
+        "metadata": {"name": f"{name}-check", "namespace": release.namespace, "labels": wanted["metadata"]["labels"]},
+        # Fetched once, and written nowhere.
+        "spec": {
+            **wanted["spec"],
+            "refreshInterval": "0",
+            "target": {"name": f"{name}-check", "creationPolicy": "None", "deletionPolicy": "Retain"},
+        },
+    }
+    kubectl = _Kubectl(release.namespace, chosen)
+    with _created(kubectl, trial, what) as uid:
+        ready = kubectl.condition(trial["metadata"]["name"])
+        if ready is None:
+            raise MldeployError(
+                f"{what}: the operator says nothing about it",
+                remedy="see kubectl get pods -n external-secrets; what runs keeps the Secret that it has",
+            )
+        if ready["status"] != "True":
+            reason = kubectl.reason(uid) or ready.get("message", "")
+            store = wanted["spec"]["secretStoreRef"]["name"]
+            raise MldeployError(
+                f"{what}: {reason}",
+                remedy=f"put it into the store {store}, or correct externalSecret in the values; nothing was changed",
+            )
+
+
+@contextmanager
+def _created(kubectl: _Kubectl, trial: Mapping[str, Any], what: str) -> Iterator[str]:
+    name = trial["metadata"]["name"]
+    # One that an interrupted check has left is in the way of nothing but the next check.
+    kubectl.delete(name)
+    try:
+        uid = kubectl.create(trial)
+    except process.ProcessError as error:
+        said = error.stderr.strip().removeprefix("Error from server (InternalError): ")
+        raise MldeployError(
+            f"{what}: the cluster does not take it: {said.splitlines()[-1] if said else error.message}",
+            remedy="mldeploy up installs the operator and dev's store; see docs/secrets.md for the others",
+        ) from error
+    try:
+        yield uid
+    finally:
+        kubectl.delete(name)
+
+
+class _Kubectl:
+    """kubectl on the namespace that is deployed to."""
+
+    def __init__(self, namespace: str, chosen: Chosen) -> None:
+        options = [f"--context={chosen.context}"] if chosen.context else []
+        options += [f"--kubeconfig={chosen.kubeconfig}"] if chosen.kubeconfig else []
+        self._words = ["kubectl", *options, "--namespace", namespace]
+
+    def create(self, manifest: Mapping[str, Any]) -> str:
+        """Create an object; give its UID, by which its events are told from those of an earlier one of its name."""
+        words = [*self._words, "create", "-f", "-", "--output", "jsonpath={.metadata.uid}"]
+        return process.run(words, timeout_s=_KUBECTL_S, input_text=json.dumps(manifest)).stdout
+
+    def delete(self, name: str) -> None:
+        # 1: the kind itself is not there.
+        words = [*self._words, "delete", _KIND, name, "--ignore-not-found", "--wait=false"]
+        process.run(words, timeout_s=_KUBECTL_S, ok=(0, 1))
+
+    def condition(self, name: str) -> dict[str, Any] | None:
+        """Wait for the operator's word; None: it has none."""
+        deadline = time.monotonic() + _ANSWER_S
+        while time.monotonic() < deadline:
+            status = self._json("get", _KIND, name).get("status", {})
+            for one in status.get("conditions", []):
+                if one["type"] == "Ready":
+                    return dict(one)
+            time.sleep(_POLL_S)
+        return None
+
+    def reason(self, uid: str) -> str:
+        """Give what the operator's event says, which its condition only sums up."""
+        deadline = time.monotonic() + _EVENT_S
+        about = f"involvedObject.uid={uid},type=Warning"
+        while time.monotonic() < deadline:
+            if events := self._json("get", "events", "--field-selector", about)["items"]:
+                return " ".join(str(events[-1]["message"]).split())
+            time.sleep(_POLL_S)
+        return ""
+
+    def _json(self, *words: str) -> dict[str, Any]:
+        done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found

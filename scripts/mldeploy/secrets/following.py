@@ -1,0 +1,110 @@
+"""Brings a change of the store to where it counts: the operator fetches it now, the kubelet gives it to the pods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from mldeploy.errors import MldeployError
+from mldeploy.secrets.asking import Asker
+from mldeploy.smoke.kube import ApiClient, core, explained
+from mldeploy.values import Release
+
+_GROUP, _VERSION, _PLURAL = "external-secrets.io", "v1", "externalsecrets"
+_SYNC_S = 60.0
+_FOLLOW_S = 180.0
+_POLL_S = 0.2
+
+
+def sync(api: ApiClient, release: Release) -> None:
+    """Have the operator fetch a release's secrets now, not when its interval has passed; wait until it has.
+
+    Raises:
+        ApiError: the API server refuses, or cannot be reached.
+        MldeployError: the operator cannot fetch them, or does not answer.
+    """
+    from kubernetes.client import CustomObjectsApi
+
+    objects: Any = CustomObjectsApi(api)
+    where = (_GROUP, _VERSION, release.namespace, _PLURAL, release.name)
+    doing = f"have ExternalSecret {release.name} synced"
+
+    def status() -> dict[str, Any]:
+        with explained(doing):
+            return dict(objects.get_namespaced_custom_object(*where).get("status", {}))
+
+    before = status().get("syncedResourceVersion")
+    # Any changed annotation makes the operator look again.
+    with explained(doing):
+        objects.patch_namespaced_custom_object(
+            *where, {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}
+        )
+
+    def synced() -> bool:
+        now = status()
+        (ready,) = [one for one in now.get("conditions", []) if one["type"] == "Ready"] or [{"status": "Unknown"}]
+        if ready["status"] == "False":
+            raise MldeployError(
+                f"ExternalSecret {release.name} cannot be synced: {ready['message']}",
+                remedy=f"see kubectl describe externalsecret {release.name} -n {release.namespace}",
+            )
+        return now.get("syncedResourceVersion") != before
+
+    _wait(synced, f"the operator to sync ExternalSecret {release.name}", _SYNC_S)
+
+
+def follow(
+    api: ApiClient,
+    release: Release,
+    asker: Asker,
+    key: str,
+    *,
+    accepted: Collection[str],
+    refused: Collection[str] = (),
+) -> None:
+    """Wait until every pod accepts what it is to accept, and nothing that it is to refuse.
+
+    Raises:
+        ApiError: the API server refuses, or cannot be reached.
+        MldeployError: they do not in time.
+    """
+    refresh(api, release)
+    done: set[str] = set()
+
+    def followed() -> bool:
+        pods = asker.pods()
+        for pod in pods:
+            if pod.uid in done:
+                continue
+            if all(asker.accepts(pod, key, value) for value in accepted) and not any(
+                asker.accepts(pod, key, value) for value in refused
+            ):
+                done.add(pod.uid)
+        return bool(pods) and all(pod.uid in done for pod in pods)
+
+    _wait(followed, f"the pods of {release.name} to follow {key}", _FOLLOW_S)
+
+
+def refresh(api: ApiClient, release: Release) -> None:
+    """Have the kubelet look at the pods' Secrets now: it does when anything of a pod changes, else within two minutes.
+
+    Raises:
+        ApiError: the API server refuses, or cannot be reached.
+    """
+    selector = f"app.kubernetes.io/instance={release.name}"
+    body = {"metadata": {"annotations": {"mldeploy/secrets-refreshed": str(time.time_ns())}}}
+    with explained(f"refresh the pods of release {release.name}"):
+        for pod in core(api).list_namespaced_pod(release.namespace, label_selector=selector).items:
+            core(api).patch_namespaced_pod(pod.metadata.name, release.namespace, body)
+
+
+def _wait(condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise MldeployError(
+                f"waited {timeout_s:g} s in vain for {what}",
+                remedy="both the old and the new value are still in the store; mend the cause and run this again",
+            )
+        time.sleep(_POLL_S)
