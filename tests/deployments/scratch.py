@@ -9,7 +9,10 @@ from pathlib import Path
 from mldeploy import process
 
 ROOT = Path(__file__).parents[2]
-_COPIED = ("helmfile.yaml", "charts", "deployments", "values", "policies", "scripts/guard")
+_COPIED = (
+    "helmfile.yaml", "charts", "deployments", "values", "policies", "scripts/guard", "scripts/helmify",
+    "ml-api-kustomize", "ml-batch-kustomize", "gitops", ".gitignore",
+)  # fmt: skip
 
 
 class Scratch:

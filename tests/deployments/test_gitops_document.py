@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from mldeploy import process
-from mldeploy.gitops import document
-from mldeploy.render import parse
+from mldeploy.render import document, parse
 from mldeploy.toolchain import tool
 
 TRAPS = [

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": {"toolchain", "values"},
     "check": {"toolchain", "render", "values", "plan", "report"},
     "plan": {"toolchain", "render", "values", "report"},
-    "overlay": {"render", "values"},
+    "overlay": {"toolchain", "render", "values", "plan"},
     "rollout": {"render", "cluster"},
     "smoke": {"values"},
     "promote": {"values", "plan"},
@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "publish": {"toolchain"},
     "secrets": {"values", "smoke"},
     "published": {"toolchain", "cluster"},
+    "parity": {"render", "plan", "overlay", "gitops"},
     "gitops": {"toolchain", "cluster", "image", "smoke", "values", "render", "plan", "check", "published"},
 }
 EVERYONE = {"errors", "forked", "paths", "process", "progress"}

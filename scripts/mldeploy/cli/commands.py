@@ -50,6 +50,12 @@ COMMANDS: dict[str, Command] = {
     "check": Command(
         module="check", group="Values", summary="schemas, policies and API versions of everything that is rendered"
     ),
+    "overlay": Command(
+        module="overlay",
+        group="Values",
+        summary="build, check: the kustomize way to the same, from charts and values",
+    ),
+    "parity": Command(module="parity", group="Values", summary="every road to a cluster deploys the same objects"),
     "plan": Command(
         module="plan", group="Values", summary="what a change changes in every environment, and which line did it"
     ),

@@ -8,9 +8,8 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from mldeploy.errors import MldeployError
-from mldeploy.gitops import document
 from mldeploy.plan.objects import Manifested, manifested
-from mldeploy.render import Rendered
+from mldeploy.render import Rendered, document
 
 KUSTOMIZATION = "kustomization.yaml"
 _TEST_HOOKS = {"test", "test-success"}

@@ -12,8 +12,7 @@ from typing import Any
 import yaml
 
 from mldeploy.errors import MldeployError
-from mldeploy.gitops import document
-from mldeploy.render import Release
+from mldeploy.render import Release, document
 from mldeploy.toolchain.pins import load
 
 FILE = "provenance.yaml"

@@ -80,9 +80,18 @@ def enabled(root: Path, file: Path, environment: str) -> set[str]:
     return {release["name"] for release in listed if release["enabled"]}
 
 
+def is_closed(root: Path, file: Path) -> bool:
+    """Say whether the same files always make the same state: none of them asks the world outside, or for secrets."""
+    return not _reads_outside(_sources(root, file))
+
+
+def _reads_outside(sources: dict[str, bytes]) -> bool:
+    return any(_OUTSIDE.search(content.decode("utf-8", errors="replace")) for content in sources.values())
+
+
 def _answer(root: Path, file: Path, environment: str, *verb: str) -> str:
     sources = _sources(root, file)
-    if any(_OUTSIDE.search(content.decode("utf-8", errors="replace")) for content in sources.values()):
+    if _reads_outside(sources):
         return _ask(root, file, environment, *verb)
     question = {
         "format": _FORMAT,
@@ -110,8 +119,14 @@ def _ask(root: Path, file: Path, environment: str, *verb: str) -> str:
 
 
 def _sources(root: Path, file: Path) -> dict[str, bytes]:
-    found = {root / file, *(root / "deployments").rglob("*")}
+    files = (path for path in (root / "deployments").rglob("*") if _makes_state(path.relative_to(root)))
+    found = {root / file, *(path for path in files if not (path.parent / "Chart.yaml").is_file())}
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(found) if path.is_file()}
+
+
+def _makes_state(path: Path) -> bool:
+    """Leave out what only releases are made of: it is no state, and scripts/helmify changes it while others read."""
+    return not {"values", "templates"} & set(path.parts[:-1])
 
 
 def _read(root: Path, entry: Path) -> str | None:
