@@ -24,7 +24,8 @@ class Scratch:
             source, target = ROOT / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, symlinks=True)
+                # all.yaml is there only while a helmfile runs in this repository (scripts/helmify).
+                shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("all.yaml"))
             else:
                 shutil.copy2(source, target)
         self.git("init", "--quiet", "--initial-branch=main")
