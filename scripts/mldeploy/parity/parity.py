@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mldeploy.errors import MldeployError
 from mldeploy.overlay.same import unequal
 from mldeploy.overlay.source import sources
 from mldeploy.parity.road import Road, Subject
@@ -39,16 +40,23 @@ def parity(root: Path, *, wanted: Sequence[str] = (), services: Sequence[str] = 
         services: which; default: all.
 
     Raises:
-        MldeployError: helmfile or a chart does not render: there is nothing to compare with.
+        MldeployError: no such environment or service, or helmfile or a chart does not render.
     """
+    # All services, even where one is wanted: a road that takes more than it should takes the others' objects.
     subjects = [
         Subject(name, source, target.release, target.objects)
-        for source in sources(root, services, wanted)
+        for source in sources(root, (), wanted)
         for name, target in source.targets.items()
     ]
+    known = sorted({each.service for each in subjects})
+    for service in services:
+        if service not in known:
+            raise MldeployError(f"no such service: {service}", remedy=f"choose from {', '.join(known)}")
     results = []
     for road in ROADS:
         for subject, answer in zip(subjects, road.walk(root, subjects), strict=True):
+            if services and subject.service not in services:
+                continue
             lines = () if answer.error else tuple(unequal(subject.objects, answer.objects))
             results.append(Result(road, subject.environment, subject.service, len(answer.objects), lines, answer.error))
     return results
