@@ -105,7 +105,7 @@ def test_a_patch_by_hand_is_a_difference(there: Scratch, capsys: pytest.CaptureF
     capsys.readouterr()
     assert cli.main(["parity", "--environment", "prod", "--service", "ml-api"]) == 1
     out = capsys.readouterr().out
-    assert out.count("Service prod-ml-api: + spec.sessionAffinity: ClientIP") == 2
+    assert out.count('Service prod-ml-api: + spec.sessionAffinity: "ClientIP"') == 2
     assert [line.split()[1] for line in out.splitlines() if line.startswith("~")] == ["overlay", "helmify"]
 
 
