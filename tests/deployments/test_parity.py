@@ -29,7 +29,7 @@ def there(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> Scratch:
 
 def test_every_road_deploys_the_same() -> None:
     results = parity(ROOT)
-    assert len({road.name for road in ROADS}) == len(ROADS) >= 4
+    assert len({road.name for road in ROADS}) == len(ROADS) >= 6
     assert {(each.road.name, each.environment, each.service) for each in results} == {
         (road.name, environment, service) for road in ROADS for environment in ENVIRONMENTS for service in SERVICES
     }
@@ -81,6 +81,24 @@ def test_every_road_deploys_the_same() -> None:
             ('path: "{{ .values.environment }}/{{ .service }}"', 'path: "{{ .values.environment }}"'),
             "argocd-rendered",
             "Deployment prod-ml-batch: is one too many",
+        ),
+        (
+            "gitops/flux/sources/chart/prod/kustomization.yaml",
+            ("value: ./values/prod/ml-api.yaml", "value: ./values/staging/ml-api.yaml"),
+            "flux-chart",
+            "HorizontalPodAutoscaler prod-ml-api: ~ spec.minReplicas: 3 -> 2",
+        ),
+        (
+            "gitops/flux/sources/rendered/prod/kustomization.yaml",
+            ("value: ./prod/ml-api", "value: ./prod/ml-batch"),
+            "flux-rendered",
+            "Deployment prod-ml-batch: is one too many",
+        ),
+        (
+            "gitops/flux/sources/rendered/prod/kustomization.yaml",
+            ("/spec/targetNamespace, value: prod", "/spec/targetNamespace, value: dev"),
+            "flux-rendered",
+            "",
         ),
     ],
 )
