@@ -199,7 +199,7 @@ def test_a_secret_is_refused(there: Scratch, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("missing", "kustomize v5.8.1 is not installed"), ("other", "kustomize v5.8.1")]
+    ("state", "said"), [("missing", "kustomize v5.8.1 is not installed"), ("other", "run mldeploy tools install")]
 )
 def test_without_the_pinned_kustomize_nothing_is_written(
     state: str, said: str, there: Scratch, own_cache: Path, capsys: pytest.CaptureFixture[str]
