@@ -82,6 +82,18 @@ def kubectl_for(kubeconfig: Path) -> Kubectl:
     return run
 
 
+def with_kinds(kubectl: Kubectl, crds: Path) -> None:
+    """Have an API server know the kinds of a file; other tests of the session may have done so."""
+    kubectl("apply", "--server-side", "-f", str(crds))
+    kubectl("wait", "-f", str(crds), "--for=condition=Established", "--timeout=60s")
+
+
+def with_namespace(kubectl: Kubectl, name: str) -> None:
+    """Have an API server hold a namespace; other tests of the session may have made it."""
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    kubectl("apply", "--server-side", "-f", "-", input_text=json.dumps(manifest))
+
+
 @contextmanager
 def fresh_cluster(name: str) -> Iterator[Cluster]:
     """Start a cluster in a state folder of its own; afterwards nothing of it may be left."""

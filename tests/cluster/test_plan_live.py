@@ -21,7 +21,7 @@ from mldeploy.plan import WORKTREE, Action, Kind, Live, Plan, plan_live
 from mldeploy.plan.reports import FORMATS, write
 from mldeploy.render import list_releases
 from mldeploy.toolchain import tool, tool_environment
-from tests.cluster.support import Kubectl, kubectl_for
+from tests.cluster.support import Kubectl, kubectl_for, with_kinds, with_namespace
 from tests.deployments.scratch import Scratch
 
 ENVIRONMENTS = ("dev", "prod")
@@ -71,12 +71,10 @@ def kubectl(api: ApiServer) -> Kubectl:
 def deployed(api: ApiServer, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Scratch:
     """The repository's releases of two environments, stored by helm; no node, so nothing waits for pods."""
     scratch = Scratch(tmp_path_factory.mktemp("live") / "checkout")
-    for crd in sorted((scratch.root / "policies" / "crds").glob("*.yaml")):
-        kubectl("create", "-f", str(crd))
-        kubectl("wait", "-f", str(crd), "--for=condition=Established", "--timeout=60s")
+    with_kinds(kubectl, scratch.root / "policies" / "crds" / "external-secrets.yaml")
     for listing in list_releases(scratch.root, ENVIRONMENTS):
         assert not listing.error
-        kubectl("create", "namespace", listing.environment)
+        with_namespace(kubectl, listing.environment)
         for release in listing.releases:
             values = [word for path in release.values_files for word in ("--values", str(path))]
             argv = ["install", release.name, str(release.chart_path), "--namespace", release.namespace, *values]

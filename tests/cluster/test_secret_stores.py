@@ -13,7 +13,7 @@ from mldeploy import process
 from mldeploy.cluster import ApiServer
 from mldeploy.toolchain import tool, tool_environment
 from tests.cluster.deploying import ROOT
-from tests.cluster.support import Kubectl, kubectl_for
+from tests.cluster.support import Kubectl, kubectl_for, with_kinds, with_namespace
 
 CRDS = ROOT / "policies" / "crds" / "external-secrets.yaml"
 # environment, state values, and where the provider says whose token is asked for
@@ -34,10 +34,9 @@ IDENTITY = {
 @pytest.fixture(scope="module")
 def kubectl(api: ApiServer) -> Kubectl:
     run = kubectl_for(api.kubeconfig)
-    run("apply", "--server-side", "-f", str(CRDS))
-    run("wait", "-f", str(CRDS), "--for=condition=Established", "--timeout=60s")
+    with_kinds(run, CRDS)
     for namespace in ("dev", "secrets-dev", "staging", "prod"):
-        run("create", "namespace", namespace)
+        with_namespace(run, namespace)
     return run
 
 

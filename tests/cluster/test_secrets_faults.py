@@ -5,6 +5,7 @@ The tests of this module go on from each other's state, in their order.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from mldeploy import process
-from mldeploy.cluster import Cluster
+from mldeploy.cluster import Cluster, api_server
 from mldeploy.progress import Quiet
 from mldeploy.secrets import seed
+from mldeploy.toolchain import tool, tool_environment
 from mldeploy.up.place import Place
-from tests.cluster.deploying import Helmfile, helmfile_for, items, revisions, this_image
+from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
 from tests.cluster.secret_support import ML_API, answered, own_checkout, secret, synced
-from tests.cluster.support import Kubectl, await_true
+from tests.cluster.support import Kubectl, await_true, kubectl_for
 
 # Far below Helm's own 300 s, however busy the machine is.
 SOON_S = 120.0
@@ -151,9 +153,14 @@ def test_a_deploy_stops_and_goes_through_when_the_fault_is_over(
     assert revisions(cluster, "dev", "dev-ml-api")[-1] == "deployed"
 
 
-def test_a_cluster_without_the_kinds_is_told_so(api_helmfile: Helmfile) -> None:
-    """An API server that never saw the operator: nothing is changed there."""
-    done = api_helmfile(*ML_API, "apply", ok=(1,))
-    said = done.stdout + done.stderr
-    assert 'no matches for kind "ExternalSecret"' in said
-    assert "dev-ml-api" in said
+def test_a_cluster_without_the_kinds_is_told_so(tmp_path: Path) -> None:
+    """An API server that never saw the operator: the deploy stops there, and nothing is changed."""
+    with api_server(tmp_path, f"bare-{os.getpid()}") as bare:
+        environment = {**tool_environment(ROOT), "KUBECONFIG": str(bare.kubeconfig)}
+        done = process.run(
+            [tool("helmfile"), "--no-color", *ML_API, "apply"], timeout_s=120, ok=(1,), cwd=ROOT, env=environment
+        )
+        said = done.stdout + done.stderr
+        assert 'no matches for kind "ExternalSecret"' in said
+        assert "dev-ml-api" in said
+        assert "dev-ml-api" not in kubectl_for(bare.kubeconfig)("get", "deployments,configmaps", "-A", "-o", "name")

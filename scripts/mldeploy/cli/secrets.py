@@ -59,7 +59,11 @@ def check(
     from mldeploy.secrets.check import check as check_release
     from mldeploy.values import Workspace
 
-    release = Workspace(paths.checkout()).release(environment, service)
+    root = paths.checkout()
+    if not helmfile:
+        # helmfile's own guard has looked already.
+        kubeconfig, context = target(root, environment, kubeconfig=kubeconfig, context=context)
+    release = Workspace(root).release(environment, service)
     argv = Path(f"/proc/{helmfile}/cmdline").read_text("utf-8").split("\0") if helmfile else []
     options = {"--kube-context": context, "--kubeconfig": str(kubeconfig or "")}
     argv += [word for name, value in options.items() if value for word in (name, value)]
