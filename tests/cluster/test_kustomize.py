@@ -14,12 +14,12 @@ import yaml
 
 from mldeploy import process
 from mldeploy.cluster import Cluster
-from mldeploy.image import build, reference
-from mldeploy.progress import Quiet
+from mldeploy.image import reference
 from mldeploy.toolchain import tool_environment
-from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions
+from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
 from tests.cluster.support import Kubectl
 
+SERVICES = ("ml-api", "ml-batch")
 KUSTOMIZE = ("--file", "deployments/kustomize/helmfile.yaml")
 COPIED = (
     "helmfile.yaml", "charts", "deployments", "values", "scripts/guard", "scripts/why", "scripts/helmify",
@@ -29,22 +29,20 @@ COPIED = (
 
 @pytest.fixture(scope="module")
 def checkout(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of this checkout that runs this checkout's images in staging, as a commit to values would."""
+    """A copy of this checkout that runs this checkout's images in dev and staging, as a commit to values would."""
     root = tmp_path_factory.mktemp("checkout")
     for name in COPIED:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, root / name, symlinks=True)
+            shutil.copytree(ROOT / name, root / name, symlinks=True, ignore=shutil.ignore_patterns("all.yaml"))
         else:
             shutil.copy2(ROOT / name, root / name)
     (root / ".venv").symlink_to(ROOT / ".venv")
-    for name in ("ml-service", "redis"):
-        cluster.load_image(build(ROOT, name, Quiet()).archive, Quiet())
-    for environment in ("dev", "staging"):
-        path = root / "values" / environment / "values.yaml"
-        values = yaml.safe_load(path.read_text("utf-8"))
-        values["image"]["tag"] = reference(ROOT, "ml-service").rpartition(":")[2]
-        path.write_text(yaml.safe_dump(values), "utf-8")
+    this_image(cluster)
+    # Without keys: they need no store, and the other way deploys the same values.
+    wanted = {"image": {"tag": reference(ROOT, "ml-service").rpartition(":")[2]}, "externalSecret": {"enabled": False}}
+    for path in (root / "values" / name / f"{each}.yaml" for name in ("dev", "staging") for each in SERVICES):
+        path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text("utf-8")), **wanted}), "utf-8")
     process.run([ROOT / ".venv/bin/mldeploy", "overlay", "build"], timeout_s=120, cwd=root, env=tool_environment(ROOT))
     return root
 
