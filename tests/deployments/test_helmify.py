@@ -43,14 +43,14 @@ def run(there: Scratch, tmp_path: Path) -> Run:
     environment = {**tool_environment(ROOT), "KUBECONFIG": str(tmp_path / "kubeconfig")}
 
     def helmfile(*arguments: str, ok: tuple[int, ...] = (0,)) -> process.Completed:
-        words = [tool("helmfile"), "--quiet", "--no-color", "--file", HELMFILE, *arguments]
+        words: list[str | Path] = [tool("helmfile"), "--quiet", "--no-color", "--file", HELMFILE, *arguments]
         return process.run(words, timeout_s=240, ok=ok, cwd=there.root, env=environment)
 
     return helmfile
 
 
 def helmify(there: Scratch, *words: str, ok: tuple[int, ...] = (0,)) -> process.Completed:
-    return process.run([there.path("scripts/helmify"), *words], timeout_s=120, ok=ok, cwd="/")
+    return process.run([there.path("scripts/helmify"), *words], timeout_s=120, ok=ok, cwd=Path("/"))
 
 
 def differing(there: Scratch, environment: str, service: str, manifest: str) -> list[str]:
@@ -104,7 +104,7 @@ def test_a_failing_build_stops_the_release_and_says_why(there: Scratch, run: Run
 
 
 def test_without_the_hook_helm_itself_refuses_the_chart(there: Scratch) -> None:
-    argv = [tool("helm"), "template", "staging-ml-api", "deployments/kustomize/ml-api", "--namespace"]
+    argv: list[str | Path] = [tool("helm"), "template", "staging-ml-api", "deployments/kustomize/ml-api", "--namespace"]
     missing = process.run([*argv, "staging"], timeout_s=60, ok=(1,), cwd=there.root, env=tool_environment(ROOT))
     assert "scripts/helmify build ml-api staging" in missing.stderr
     helmify(there, "build", "ml-api", "dev")
@@ -218,7 +218,7 @@ def test_a_killed_build_leaves_what_was_there(there: Scratch) -> None:
     known.add(manifest.read_bytes())
     assert len(known) == 2
     for number in range(12):
-        argv = [there.path("scripts/helmify"), "build", "ml-api", ("staging", "dev")[number % 2]]
+        argv: list[str | Path] = [there.path("scripts/helmify"), "build", "ml-api", ("staging", "dev")[number % 2]]
         with process.start(argv, cwd=there.root) as child:
             time.sleep(whole * number / 12)
             if child.poll() is None:
