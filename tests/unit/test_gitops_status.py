@@ -104,6 +104,7 @@ def test_a_kustomization_that_runs_well() -> None:
     [
         (ready("False", "HealthCheckFailed", "timeout waiting for: Deployment/dev/dev-ml-api"), "Degraded"),
         (ready("False", "DependencyNotReady", "dependency 'flux-system/x' is not ready"), "Progressing"),
+        (ready("False", "HealthCheckCanceled", "New reconciliation triggered"), "Progressing"),
         (ready("Unknown", "Progressing", "Reconciliation in progress"), "Progressing"),
     ],
 )

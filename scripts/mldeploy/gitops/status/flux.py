@@ -6,6 +6,8 @@ from typing import Any
 
 from mldeploy.gitops.status.model import HEALTHY, SYNCED, Status
 
+# Not Ready, and nothing is wrong: what it depends on comes first, or a newer commit is taken instead.
+_GOING_ON = {"DependencyNotReady", "HealthCheckCanceled"}
 GROUP, VERSION, PLURAL = "kustomize.toolkit.fluxcd.io", "v1", "kustomizations"
 
 
@@ -34,6 +36,6 @@ def status(kustomization: dict[str, Any]) -> Status:
 
 
 def _unready(ready: dict[str, Any]) -> str:
-    if not ready or ready.get("status") == "Unknown" or ready.get("reason") == "DependencyNotReady":
+    if not ready or ready.get("status") == "Unknown" or ready.get("reason") in _GOING_ON:
         return "Progressing"
     return "Degraded"
