@@ -12,15 +12,20 @@ from mldeploy import process
 from mldeploy.check.conform import conform
 from mldeploy.check.crds import FOLDER as CRDS
 from mldeploy.check.crds import sources, stored
+from mldeploy.check.judge import judge
 from mldeploy.check.openapi import minors
 from mldeploy.check.problem import Problem
 from mldeploy.check.schemas import api_schemas, crd_schemas
+from mldeploy.gitops.flux import BRANCH, CONTROLLERS, installation
+from mldeploy.gitops.kustomization import build
 from mldeploy.render import Release, environments, list_releases, render
 from mldeploy.toolchain import tool
+from mldeploy.toolchain.pins import load
 
 ROOT = Path(__file__).parents[2]
 FLUX = ROOT / "gitops" / "flux"
 ENVIRONMENTS = ("dev", "staging", "prod")
+REFERENCES = {name: f"localhost/mldeploy/{name}:0" for name in CONTROLLERS}
 
 
 def built(folder: Path) -> list[dict[str, Any]]:
@@ -47,7 +52,7 @@ def test_there_is_a_folder_for_each_environment(releases: dict[str, list[Release
 def test_a_kustomization_for_each_release(environment: str, releases: dict[str, list[Release]]) -> None:
     objects = built(FLUX / "sources" / "rendered" / environment)
     (repository,) = of_kind(objects, "GitRepository").values()
-    assert repository["spec"]["ref"] == {"branch": "rendered"}
+    assert repository["spec"]["ref"] == {"branch": BRANCH}
     found = of_kind(objects, "Kustomization")
     assert set(found) == {each.name for each in releases[environment]}
     for release in releases[environment]:
@@ -113,25 +118,37 @@ def plural(kind: str) -> str:
     return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
 
 
-def test_the_release_is_the_one_whose_schemas_are_kept() -> None:
+def test_the_published_release_is_the_pinned_one() -> None:
     resources = yaml.safe_load((FLUX / "published" / "kustomization.yaml").read_text("utf-8"))["resources"]
     kept = {each.module: each.version for each in sources(ROOT / CRDS)}
+    pins = load()
     assert resources == [
-        f"https://{module}//config/{part}?ref={kept[module]}"
-        for module in ("github.com/fluxcd/source-controller", "github.com/fluxcd/kustomize-controller")
+        f"https://github.com/fluxcd/{name}//config/{part}?ref={pins.pin(name).version}"
+        for name in CONTROLLERS
         for part in ("crd", "manager")
     ]
+    assert all(kept[f"github.com/fluxcd/{name}"] == pins.pin(name).version for name in CONTROLLERS)
 
 
-INSTALLED = [path for path in sorted((FLUX / "install").glob("*.yaml")) if path.name != "kustomization.yaml"]
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    checkout = tmp_path_factory.mktemp("checkout")
+    (checkout / "gitops").symlink_to(ROOT / "gitops")
+    return [each for each in yaml.safe_load_all(build(checkout, "flux", installation(checkout, REFERENCES))) if each]
 
 
-@pytest.mark.parametrize("path", INSTALLED, ids=lambda path: path.name)
-def test_what_is_installed_has_no_right_beyond_its_namespace(path: Path) -> None:
-    objects = list(yaml.safe_load_all(path.read_text("utf-8")))
-    assert not {"ClusterRole", "ClusterRoleBinding"} & {each["kind"] for each in objects}
-    if path.name != "deployments.yaml":  # patches of upstream's, which are no whole objects
-        assert problems(objects) == []
+def test_the_controllers_are_as_we_run_them(installed: list[dict[str, Any]]) -> None:
+    deployments = of_kind(installed, "Deployment")
+    assert set(deployments) == set(CONTROLLERS)
+    for name, each in deployments.items():
+        pod = each["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert (pod["serviceAccountName"], container["image"]) == (name, REFERENCES[name])
+        assert "--watch-all-namespaces=false" in container["args"]
+        assert not any(argument.startswith("--watch-all-namespaces") for argument in container["args"][1:])
+    assert not {"ClusterRole", "ClusterRoleBinding"} & {each["kind"] for each in installed}
+    namespaced = [each for each in installed if each["kind"] not in {"CustomResourceDefinition", "Namespace"}]
+    assert {each["metadata"]["namespace"] for each in namespaced} == {"flux-system"}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -151,3 +168,11 @@ def problems(objects: list[dict[str, Any]]) -> list[Problem]:
     crds = [each for path in stored(ROOT / CRDS) for each in yaml.load_all(path.read_text("utf-8"), yaml.CSafeLoader)]
     found = conform(objects, [api_schemas(minors()[-1]), crd_schemas(crds)])
     return [problem for each in found for problem in each]
+
+
+def test_what_is_installed_is_good(installed: list[dict[str, Any]]) -> None:
+    crds = [each for each in installed if each["kind"] == "CustomResourceDefinition"]
+    assert "kustomizations.kustomize.toolkit.fluxcd.io" in {each["metadata"]["name"] for each in crds}
+    objects = [each for each in installed if each not in crds]
+    assert problems(objects) == []
+    assert [problem for each in judge(objects, [], minors()[-1]) for problem in each] == []

@@ -27,7 +27,9 @@ app = typer.Typer(add_completion=False)
 def up(
     extras: Annotated[
         list[str] | None,
-        typer.Option("--with", metavar="NAME", help="add to dev: argocd (it deploys dev from git)", show_default=False),
+        typer.Option(
+            "--with", metavar="NAME", help="add to dev: argocd or flux (it deploys dev from git)", show_default=False
+        ),
     ] = None,
 ) -> ExitCode:
     """From a bare machine to both services answering on a real Kubernetes node.

@@ -74,7 +74,7 @@ class Branch:
         """
         paths.state(self.root).mkdir(mode=0o700, exist_ok=True)
         for _ in range(_ATTEMPTS):
-            tip = self._tip()
+            tip = self.tip()
             with tempfile.TemporaryDirectory(prefix="publish-", dir=paths.state(self.root)) as folder:
                 commit = self._commit(Path(folder), tip, change)
             if not commit or self._move(tip, commit):
@@ -88,7 +88,7 @@ class Branch:
     def _ref(self) -> str:
         return f"refs/heads/{self.name}"
 
-    def _tip(self) -> str:
+    def tip(self) -> str:
         """Give the branch's commit, which this clone then has; "" where there is no such branch."""
         if not self.remote:
             return attempt(self.root, "rev-parse", "--verify", "--quiet", self._ref).stdout.strip()
@@ -125,7 +125,7 @@ class Branch:
         else:
             said = ("-m", "mldeploy gitops publish")
             moved = attempt(self.root, "update-ref", *said, self._ref, commit, tip or _NO_COMMIT)
-        if moved.returncode != 0 and self._tip() == tip:
+        if moved.returncode != 0 and self.tip() == tip:
             raise self._failed("cannot be pushed to" if self.remote else "cannot be moved", moved)
         return moved.returncode == 0
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from mldeploy.errors import MldeployError
 from mldeploy.up.extras.argocd import ARGOCD
+from mldeploy.up.extras.flux import FLUX
 from mldeploy.up.place import Extra
 
-EXTRAS: dict[str, Extra] = {"argocd": ARGOCD}
+EXTRAS: dict[str, Extra] = {"argocd": ARGOCD, "flux": FLUX}
 
 
 def extra(name: str) -> Extra:

@@ -1,0 +1,108 @@
+"""Flux on the embedded cluster: its pinned controllers, gitops/flux, and the repository in there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mldeploy.cluster import Cluster
+from mldeploy.gitops import kustomization
+from mldeploy.gitops.branch import Branch
+from mldeploy.gitops.kubectl import Kubectl
+from mldeploy.gitops.publish import to_branch
+from mldeploy.gitops.repository import URL, pushing, serve
+from mldeploy.progress import Progress
+from mldeploy.published.images import of_programs
+from mldeploy.toolchain import tool_file
+
+NAMESPACE = "flux-system"
+CONTROLLERS = ("source-controller", "kustomize-controller")
+BRANCH = "rendered"
+_READY_S = 300.0
+
+
+def up(root: Path, cluster: Cluster, environment: str, progress: Progress) -> str:
+    """Make Flux run in a cluster and deploy an environment from the checkout's commit, published inside the cluster.
+
+    Args:
+        root: the checkout; what is not committed is not deployed.
+        cluster: the embedded one, whose node has the services' images.
+        environment: which environment the cluster is for.
+        progress: told each step.
+
+    Returns:
+        The commit of the published manifests.
+
+    Raises:
+        RefusedError: what is rendered may not be published.
+        MldeployError: a program is not installed, an image cannot be built, or something is not ready in time.
+    """
+    serve(cluster, progress)
+    commit = publish(root, cluster, environment, progress)
+    built = of_programs("flux", CONTROLLERS, progress)
+    cluster.load_image(built.archive, progress)
+    kubectl = Kubectl.of(cluster)
+    with progress.step("Starting Flux", key="gitops flux") as step:
+        kubectl.apply(kustomization.build(root, "flux", installation(root, built.references)))
+        kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_READY_S:g}s")
+        kubectl.apply(kustomization.build(root, "flux-services", services(root, environment)))
+        for name in CONTROLLERS:
+            step.update(name)
+            kubectl.await_rollout(NAMESPACE, f"deployment/{name}", timeout_s=_READY_S)
+    return commit
+
+
+def publish(root: Path, cluster: Cluster, environment: str, progress: Progress) -> str:
+    """Publish the checkout's commit into the repository inside the cluster.
+
+    Returns:
+        The commit of the published manifests, which is an earlier one where they are the same.
+
+    Raises:
+        RefusedError: what is rendered may not be published.
+        MldeployError: it does not render, or the repository is not served.
+    """
+    with (
+        progress.step(f"Publishing {environment}", key="gitops publish"),
+        pushing(cluster) as address,
+    ):
+        branch = Branch(root, BRANCH, address)
+        return to_branch(branch, head="HEAD", wanted=[environment]).commit or branch.tip()
+
+
+def refresh(cluster: Cluster) -> None:
+    """Make Flux look at its repository now, as a webhook does, and at what it has deployed; else it does so in minutes.
+
+    Raises:
+        ProcessError: the cluster refuses, or has no Flux.
+    """
+    asked = f"reconcile.fluxcd.io/requestedAt={time.time_ns()}"
+    for kind in ("gitrepositories", "kustomizations"):
+        Kubectl.of(cluster)("annotate", kind, "--all", "--namespace", NAMESPACE, "--overwrite", asked)
+
+
+def installation(root: Path, references: dict[str, str]) -> dict[str, Any]:
+    """Give the kustomization of Flux itself: upstream's manifests from the pinned modules, and gitops/flux/install.
+
+    Args:
+        root: the checkout.
+        references: each controller's image.
+    """
+    return {
+        "resources": [str(tool_file(name, f"config/{part}")) for name in CONTROLLERS for part in ("crd", "manager")],
+        "components": [str(root / "gitops" / "flux" / "install")],
+        "images": [kustomization.image(f"fluxcd/{name}", references[name]) for name in CONTROLLERS],
+    }
+
+
+def services(root: Path, environment: str) -> dict[str, Any]:
+    """Give the kustomization of what Flux deploys: one environment, from the repository in the cluster."""
+    folder = root / "gitops" / "flux"
+    from_cluster = [{"op": "replace", "path": "/spec/url", "value": URL}]
+    return {
+        "resources": [str(folder / "environments" / environment), str(folder / "sources" / "rendered" / environment)],
+        "patches": [{"target": {"kind": "GitRepository"}, "patch": yaml.safe_dump(from_cluster)}],
+    }
