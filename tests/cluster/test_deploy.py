@@ -126,7 +126,8 @@ def test_an_image_that_does_not_exist_is_named_and_what_ran_before_stays(
 ) -> None:
     before = pods(kubectl, "dev")
     impatient = ("--set", "progressDeadlineSeconds=15", "--set", "probes.startup.failureThreshold=10")
-    done = helmfile("--selector", "service=ml-batch", "apply", "--set", "image.tag=nope", *impatient, ok=(1,))
+    wrong = (*image, "--set", "image.tag=nope")
+    done = helmfile("--selector", "service=ml-batch", "apply", *wrong, *impatient, ok=(1,))
     assert "rolled back" in done.stderr
     assert 'image "localhost/mldeploy/ml-service:nope" cannot be pulled' in done.stdout + done.stderr
     assert revisions(cluster, "dev", "dev-ml-batch")[-2:] == ["failed", "deployed"]
