@@ -61,17 +61,29 @@ def test_this_repository_is_clean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "rule", "key"),
+    ("text", "line", "rules", "key"),
     [
-        ("image:\n  tag: latest\n", 4, "image-pinned", "image.tag"),
-        ("resources:\n  limits:\n    memory: null\n", 5, "resources-set", "resources.limits.memory"),
+        (
+            "image:\n  tag: latest\n",
+            4,
+            {"image-pinned", "kube-score/container-image-tag", "checkov/CKV_K8S_14"},
+            "image.tag",
+        ),
+        (
+            "resources:\n  limits:\n    memory: null\n",
+            5,
+            {"resources-set", "kube-score/container-resources", "checkov/CKV_K8S_13"},
+            "resources.limits.memory",
+        ),
     ],
 )
-def test_a_problem_is_named_at_the_values_line(scratch: Scratch, text: str, line: int, rule: str, key: str) -> None:
+def test_a_problem_is_named_at_the_values_line(
+    scratch: Scratch, text: str, line: int, rules: set[str], key: str
+) -> None:
     scratch.write("values/prod/ml-api.yaml", f"config:\n  logLevel: debug\n{text}")
     findings = found(scratch)
-    assert findings
-    assert {(str(each.path), each.line, each.rule) for each in findings} == {("values/prod/ml-api.yaml", line, rule)}
+    assert {each.rule for each in findings} == rules
+    assert {(str(each.path), each.line) for each in findings} == {("values/prod/ml-api.yaml", line)}
     assert all(each.message.startswith(f"{key}: prod-ml-api: ") for each in findings)
     assert all(each.remedy for each in findings)
 
@@ -136,6 +148,8 @@ def test_what_does_not_render_is_a_finding_and_hides_nothing(scratch: Scratch) -
         ("deployments/base.yaml", "helmfile"),
         ("values/dev/ml-api.yaml", "render"),
         ("values/prod/ml-batch.yaml", "image-pinned"),
+        ("values/prod/ml-batch.yaml", "kube-score/container-image-tag"),
+        ("values/prod/ml-batch.yaml", "checkov/CKV_K8S_14"),
     }
 
 
@@ -147,6 +161,78 @@ def test_a_kubernetes_version_without_schemas_is_said(scratch: Scratch) -> None:
     scratch.write("deployments/base.yaml", f"kubeVersion: v1.20.9\n{text}")
     with pytest.raises(MldeployError, match=re.escape("kubeVersion v1.20.9 has no schemas here, only")):
         found(scratch)
+
+
+SCHEDULED = """
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec: {schedulingGroup: {podGroupName: a}, containers: [{name: c, image: "a:1"}]}
+"""
+ONLY_THERE = """{{ if eq .Capabilities.KubeVersion.Minor "35" }}
+apiVersion: v1
+kind: Nothing
+metadata: {name: a}
+{{ end }}"""
+MUTATING = "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicy\nmetadata: {name: a}\nspec: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("named", "text", "message"),
+    [
+        ('["1.35", "1.36"]', SCHEDULED, "'schedulingGroup' not allowed on Kubernetes 1.35"),
+        ('["1.34", "1.35"]', SCHEDULED, "'schedulingGroup' not allowed"),
+        ('["1.36"]', SCHEDULED, ""),
+        ('["1.36", "1.35"]', MUTATING, "MutatingAdmissionPolicy on Kubernetes 1.35"),
+        ('["1.36"]', MUTATING, ""),
+        ('["1.35", "1.36"]', ONLY_THERE, "no schema for v1 Nothing on Kubernetes 1.35"),
+    ],
+)
+def test_what_one_of_an_environment_s_minors_lacks(scratch: Scratch, named: str, text: str, message: str) -> None:
+    scratch.write("deployments/prod/environment.yaml", f"environment: prod\nkubernetes: {named}\ncontexts: [x]\n")
+    scratch.write(TEMPLATE, text)
+    messages = [each.message for each in found(scratch) if each.rule in ("schema", "unknown-kind")]
+    assert len(messages) == (1 if message else 0), messages
+    assert all(each.endswith(message) for each in messages), messages
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("[1.36]", "1.36 is no version"),
+        ('"newest"', "'newest' is no version"),
+        ('["1.20"]', "kubernetes: 1.20 has no schemas here, only 1.34, 1.35, 1.36"),
+    ],
+)
+def test_a_minor_that_cannot_be_checked_for_is_said(scratch: Scratch, named: str, message: str) -> None:
+    scratch.write("deployments/prod/environment.yaml", f"environment: prod\nkubernetes: {named}\ncontexts: [x]\n")
+    with pytest.raises(MldeployError, match=re.escape(message)):
+        found(scratch)
+
+
+def test_an_exception_that_covers_nothing_is_reported_and_one_that_is_gone_is_missed(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = scratch.path("policies/exceptions.toml").read_text("utf-8")
+    gone = '[[exception]]\nrule = "checkov/CKV_K8S_43"'
+    assert gone in text
+    useless = '\n[[exception]]\nrule = "image-pinned"\nobjects = ["Deployment/*"]\nreason = "none"\n'
+    scratch.write("policies/exceptions.toml", text.replace(gone, '[[exception]]\nrule = "checkov/CKV_NONE"') + useless)
+    findings = check(scratch.root).findings
+    assert {each.rule for each in findings} == {"checkov/CKV_K8S_43", "unused-exception"}
+    unused = {(each.line, each.message) for each in findings if each.rule == "unused-exception"}
+    assert unused == {
+        (
+            text[: text.index(gone)].count("\n") + 1,
+            "checkov/CKV_NONE: checkov/CKV_NONE: this exception covers no problem",
+        ),
+        (text.count("\n") + 2, "image-pinned: Deployment/*: this exception covers no problem"),
+    }
+    # The command says the same, and a part of everything cannot tell what covers nothing.
+    monkeypatch.chdir(scratch.root)
+    assert main(["check"]) == ExitCode.FINDINGS
+    assert capsys.readouterr().out.count("unused-exception") == len(unused)
+    assert "unused-exception" not in {each.rule for each in found(scratch)}
 
 
 def test_the_exit_code_and_the_formats(
@@ -248,6 +334,8 @@ def test_what_keda_is_told_is_checked_against_its_own_schema(
     text = path.read_text("utf-8")
     assert before in text
     path.write_text(text.replace(before, after, 1), "utf-8")
-    messages = [finding.message for finding in found(scratch, service="ml-batch")]
+    # kube-score knows of autoscalers that are HPAs, and no others.
+    findings = [finding for finding in found(scratch, service="ml-batch") if "kube-score" not in finding.rule]
+    messages = [finding.message for finding in findings]
     assert len(messages) == (1 if message else 0), messages
     assert all(message in each for each in messages)

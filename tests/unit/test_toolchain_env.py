@@ -66,6 +66,8 @@ def test_the_cluster_s_kubeconfig_is_given_when_there_is_one(
 
 def test_the_list_is_a_table(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["list"]) == 0
-    header, row = capsys.readouterr().out.splitlines()
+    header, row, environment = capsys.readouterr().out.splitlines()
     assert header.split() == ["tool", "version", "group", "from", "state", "size"]
     assert row.split()[:5] == ["own", "own", "deploy", "built", "good"]
+    assert environment.split()[0] == "checkov"
+    assert environment.split()[2:4] == ["internal", "PyPI"]

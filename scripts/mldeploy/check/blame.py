@@ -18,7 +18,7 @@ _MOST_KEYS = 400
 
 Found = tuple[str, str, str, str, str]  # kind, namespace and name of the object, rule and message
 Blamed = tuple[tuple[Path, int, int], Keys]  # path, line and column of a key, and the key
-Judge = Callable[[Sequence[dict[str, Any]]], list[list[Problem]]]
+Judge = Callable[[Sequence[Sequence[Manifested]]], list[list[list[Problem]]]]
 
 
 def identify(each: Manifested, problem: Problem) -> Found:
@@ -35,7 +35,7 @@ def blame(release: Release, values: Values, wanted: set[Found], judge: Judge) ->
         release: the release that has the problems.
         values: the checkout's values.
         wanted: the problems (see `identify`).
-        judge: judges objects, as before.
+        judge: judges groups of objects, as before; each render is a group.
 
     Returns:
         The place and the key for those problems that go away with one key. Others come from the chart.
@@ -48,10 +48,9 @@ def blame(release: Release, values: Values, wanted: set[Found], judge: Judge) ->
         return {}
     rendered = variants(release, [_without(layered.overrides, each) for each in keys])
     listed = [list(manifested(each.objects, release.namespace)) for each in rendered]
-    problems = iter(judge([each.data for one in listed for each in one]))
     found: dict[Found, Blamed] = {}
-    for key, one, result in zip(keys, listed, rendered, strict=True):
-        still = {identify(each, problem) for each in one for problem in next(problems)}
+    for key, one, result, judged in zip(keys, listed, rendered, judge(listed), strict=True):
+        still = {identify(each, problem) for each, problems in zip(one, judged, strict=True) for problem in problems}
         origin = layered.origin(key)
         if result.error or origin is None:
             continue

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from mldeploy.check import crds, openapi
+from mldeploy.check import exceptions
 from mldeploy.check.blame import Blamed, Found, blame, identify
-from mldeploy.check.conform import conform
-from mldeploy.check.judge import judge
+from mldeploy.check.judges import Groups, Judged, Judges, each_problem, is_practice
+from mldeploy.check.minors import Minor, minors, written
 from mldeploy.check.problem import Problem
-from mldeploy.check.schemas import api_schemas, crd_schemas, stored_schemas
-from mldeploy.errors import MldeployError
 from mldeploy.plan.objects import Manifested, manifested
 from mldeploy.plan.reasons import Values, dotted
 from mldeploy.render import Release, Rendered, Selector, environments, list_releases, render
 from mldeploy.report.finding import Finding, Report, Severity
 
-POLICIES = Path("policies")
 _HELMFILE = Path("deployments") / "base.yaml"
 
 
 def check(root: Path, *, wanted: Sequence[str] = (), selector: Selector | None = None) -> Report:
-    """Check what a checkout renders.
+    """Check what a checkout renders, for each Kubernetes minor that its environments name.
 
     Args:
         root: the checkout.
@@ -33,117 +30,155 @@ def check(root: Path, *, wanted: Sequence[str] = (), selector: Selector | None =
         selector: which releases; None: all.
 
     Returns:
-        A report with a finding for each problem, and for each release that does not render.
+        A report with a finding for each problem, for each release that does not render, and, where everything was
+        checked, for each exception that covers nothing.
 
     Raises:
-        MldeployError: no such environment, a policy that is not valid, or a tool that is not installed.
+        MldeployError: no such environment or minor, a policy or exception that is not valid, or a tool that is not
+            installed.
     """
     began = time.monotonic()
-    checks = _Checks(root)
+    excepted = exceptions.Exceptions(root)
     names = environments(root, wanted)
     listings = list_releases(root, names)
     chosen = [
         each for listing in listings for each in listing.releases if (selector or Selector()).matches(each.labels)
     ]
-    rendered = render(root, chosen, include_crds=True, objects=True)
-    findings = [
+    subjects = _rendered(root, chosen)
+    broken = [
         Finding(_HELMFILE, 1, 1, f"{listing.environment}: {listing.error}", "helmfile")
         for listing in listings
         if listing.error
     ]
-    findings += [_broken(root, each) for each in rendered if each.error]
-    findings += checks.findings([each for each in rendered if not each.error])
-    return Report("mldeploy check", tuple(findings), (len(chosen), "releases"), time.monotonic() - began)
+    broken += [_broken(root, subject.release, subject.error) for subject in subjects if subject.error]
+    found = _Checks(root, [subject for subject in subjects if not subject.error], excepted).findings()
+    everything = not wanted and len(chosen) == sum(len(listing.releases) for listing in listings)
+    if everything and not broken:
+        found += [_unused(line, what) for line, what in excepted.unused()]
+    return Report("mldeploy check", (*broken, *found), (len(chosen), "releases"), time.monotonic() - began)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A release, and its objects as rendered for each minor that it has to be right for, the oldest first."""
+
+    release: Release
+    objects: dict[Minor, list[Manifested]]
+    error: str = ""
 
 
 @dataclass(frozen=True)
 class _Located:
-    release: Release
+    """A problem, and the minors that it was found for."""
+
     each: Manifested
     problem: Problem
+    minors: tuple[Minor, ...]
+
+
+def _rendered(root: Path, chosen: Sequence[Release]) -> list[_Subject]:
+    wanted = [(release, minor) for release in chosen for minor in minors(root, release)]
+    # Templates may ask which Kubernetes they are for.
+    told = [replace(release, kube_version=release.kube_version or f"v{written(minor)}.0") for release, minor in wanted]
+    results = iter(render(root, told, include_crds=True, objects=True))
+    subjects = []
+    for release in chosen:
+        own: dict[Minor, Rendered] = {minor: next(results) for minor in minors(root, release)}
+        error = next((each.error for each in own.values() if each.error), "")
+        objects = {minor: list(manifested(each.objects, release.namespace)) for minor, each in own.items()}
+        subjects.append(_Subject(release, objects, error))
+    return subjects
 
 
 class _Checks:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, subjects: Sequence[_Subject], excepted: exceptions.Exceptions) -> None:
         self._root = root
+        self._subjects = subjects
+        self._excepted = excepted
         self._values = Values(root)
-        self._policies = sorted((root / POLICIES).glob("*.yaml"))
-        self._stored = stored_schemas(crds.stored(root / crds.FOLDER))
+        everything = [each for subject in subjects for objects in subject.objects.values() for each in objects]
+        self._judges = Judges(root, everything)
 
-    def findings(self, rendered: Sequence[Rendered]) -> list[Finding]:
-        """Check the objects of all releases together, then find the lines to blame, release by release."""
-        objects = [(one.release, each) for one in rendered for each in manifested(one.objects, one.release.namespace)]
-        own_crds = crd_schemas(each.data for _, each in objects if each.kind == "CustomResourceDefinition")
-        # What is rendered is what will be there: it counts before what is stored here.
-        self._crds = [own_crds, self._stored]
-        located: list[_Located] = []
-        for minor in dict.fromkeys(_minor(release) for release, _ in objects):
-            own = [(release, each) for release, each in objects if _minor(release) == minor]
-            judged = self._judge([each.data for _, each in own], minor)
-            located += [
-                _Located(release, each, problem)
-                for (release, each), problems in zip(own, judged, strict=True)
-                for problem in problems
+    def findings(self) -> list[Finding]:
+        """Judge all releases together, then find the lines to blame, release by release."""
+        located = [*self._located()]
+        return [
+            finding
+            for number, subject in enumerate(self._subjects)
+            for finding in self._placed(subject, [each for own, each in located if own == number])
+        ]
+
+    def _located(self) -> Iterator[tuple[int, _Located]]:
+        """Yield each problem once, with the number of its release, whatever minors it was found for."""
+        found: dict[tuple[int, Found], _Located] = {}
+        by_api: dict[Minor, Judged] = {}
+        for minor in sorted({minor for subject in self._subjects for minor in subject.objects}):
+            groups = [subject.objects.get(minor, []) for subject in self._subjects]
+            by_api[minor] = self._judges.by_api(groups, minor)
+            for number, each, problem in each_problem(groups, by_api[minor]):
+                key = (number, identify(each, problem))
+                known = found.get(key)
+                found[key] = _Located(each, problem, (*(known.minors if known else ()), minor))
+        newest = {number: max(subject.objects) for number, subject in enumerate(self._subjects)}
+        for minor in sorted(set(newest.values())):
+            groups = [
+                subject.objects[minor] if newest[number] == minor else []
+                for number, subject in enumerate(self._subjects)
             ]
-        return [finding for one in rendered for finding in self._placed(one.release, located)]
+            judged = [its if group else [] for group, its in zip(groups, by_api[minor], strict=True)]
+            for number, each, problem in each_problem(groups, self._judges.by_practice(groups, judged, minor)):
+                every = tuple(self._subjects[number].objects)
+                found[number, identify(each, problem)] = _Located(each, problem, every)
+        for (number, _), one in found.items():
+            if not self._excepted.cover(one.problem.rule, one.each, self._subjects[number].release.environment):
+                yield number, one
 
-    def _judge(self, objects: Sequence[dict[str, Any]], minor: tuple[int, int]) -> list[list[Problem]]:
-        judged = judge(objects, self._policies, minor)
-        conformed = conform(objects, [api_schemas(minor), *self._crds])
-        return [_joined(one, other) for one, other in zip(judged, conformed, strict=True)]
-
-    def _placed(self, release: Release, located: Sequence[_Located]) -> list[Finding]:
-        own = [each for each in located if each.release is release]
-        wanted = {identify(each.each, each.problem) for each in own}
+    def _placed(self, subject: _Subject, located: Sequence[_Located]) -> Iterator[Finding]:
         lines: dict[Found, Blamed] = {}
-        if wanted:
-            minor = _minor(release)
-            lines = blame(release, self._values, wanted, lambda objects: self._judge(objects, minor))
-        return [self._finding(each, lines) for each in own]
+        for minor in {each.minors[-1] for each in located}:
+            wanted = {identify(each.each, each.problem) for each in located if each.minors[-1] == minor}
+            release = replace(subject.release, kube_version=subject.release.kube_version or f"v{written(minor)}.0")
+            lines |= blame(release, self._values, wanted, partial(self._again, minor, wanted))
+        for each in located:
+            yield self._finding(subject, each, lines.get(identify(each.each, each.problem)))
 
-    def _finding(self, located: _Located, lines: dict[Found, Blamed]) -> Finding:
+    def _again(self, minor: Minor, wanted: Iterable[Found], groups: Groups) -> Judged:
+        practice = {rule for *_, rule, _ in wanted if is_practice(rule)}
+        judged = self._judges.by_api(groups, minor)
+        if not practice:
+            return judged
+        others = self._judges.by_practice(groups, judged, minor, practice)
+        return [
+            [[*one, *other] for one, other in zip(group, its, strict=True)]
+            for group, its in zip(judged, others, strict=True)
+        ]
+
+    def _finding(self, subject: _Subject, located: _Located, blamed: Blamed | None) -> Finding:
         each, problem = located.each, located.problem
-        what = f"{located.release.name}: {each.kind} {each.name}: {problem.message}"
+        some = "" if len(located.minors) == len(subject.objects) else " on Kubernetes " + _listed(located.minors)
+        what = f"{subject.release.name}: {each.kind} {each.name}: {problem.message}{some}"
         severity: Severity = "warning" if problem.warning else "error"
-        blamed = lines.get(identify(each, problem))
         if blamed is None:
-            path = _template(self._root, located.release, each)
+            path = _template(self._root, subject.release, each)
             return Finding(path, 1, 1, what, problem.rule, problem.remedy, severity)
         (path, line, column), keys = blamed
         message = f"{dotted(keys)}: {what}"
         return Finding(_relative(self._root, path), line, column, message, problem.rule, problem.remedy, severity)
 
 
-def _minor(release: Release) -> tuple[int, int]:
-    """Give the Kubernetes minor that a release is for: what its helmfile names, or the newest that is described here.
-
-    Raises:
-        MldeployError: the helmfile names one that is not.
-    """
-    known = openapi.minors()
-    if not release.kube_version:
-        return known[-1]
-    named = release.kube_version.removeprefix("v").split(".")[:2]
-    for minor in known:
-        if named == [str(part) for part in minor]:
-            return minor
-    listed = ", ".join(f"{major}.{minor}" for major, minor in known)
-    raise MldeployError(
-        f"{release.name}: kubeVersion {release.kube_version} has no schemas here, only {listed}",
-        remedy="name one of these, or add its file as scripts/mldeploy/check/openapi/__init__.py says",
-    )
+def _listed(found: Iterable[Minor]) -> str:
+    return ", ".join(map(written, found))
 
 
-def _joined(judged: list[Problem], conformed: list[Problem]) -> list[Problem]:
-    # A version that is gone has no schema: that it is gone says it all.
-    gone = any(problem.rule == "api-removed" for problem in judged)
-    return judged + [problem for problem in conformed if not (gone and problem.rule == "unknown-kind")]
+def _unused(line: int, what: str) -> Finding:
+    message = f"{what}: this exception covers no problem"
+    return Finding(exceptions.FILE, line, 1, message, "unused-exception", "remove what covers nothing", "warning")
 
 
-def _broken(root: Path, rendered: Rendered) -> Finding:
-    error = " ".join(rendered.error.replace(f"{root}/", "").split())
-    path = rendered.release.values_files[-1] if rendered.release.values_files else root / _HELMFILE
-    return Finding(_relative(root, path), 1, 1, f"{rendered.release.name} does not render: {error}", "render")
+def _broken(root: Path, release: Release, message: str) -> Finding:
+    error = " ".join(message.replace(f"{root}/", "").split())
+    path = release.values_files[-1] if release.values_files else root / _HELMFILE
+    return Finding(_relative(root, path), 1, 1, f"{release.name} does not render: {error}", "render")
 
 
 def _template(root: Path, release: Release, each: Manifested) -> Path:

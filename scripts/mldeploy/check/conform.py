@@ -10,10 +10,10 @@ from typing import Any
 from mldeploy import process
 from mldeploy.check.problem import Problem
 from mldeploy.check.schemas import LOCATION
+from mldeploy.check.whole import without_secrets
 from mldeploy.toolchain import tool
 
 _TIMEOUT_S = 120.0
-_SECRET_KEYS = ("data", "stringData")
 _STATUS_UNKNOWN = "could not find schema"
 
 
@@ -46,11 +46,7 @@ def _named(each: dict[str, Any], index: int) -> dict[str, Any]:
     """Give the object with a name that its result is recognized by, and without nulls, which the API server drops."""
     metadata = each.get("metadata")
     named = {**each, "metadata": {**(metadata if isinstance(metadata, dict) else {}), "name": f"o{index}"}}
-    if each.get("kind") == "Secret":
-        for key in _SECRET_KEYS:
-            if isinstance(named.get(key), dict):
-                named[key] = dict.fromkeys(named[key], "")
-    plain = _without_nulls(named)
+    plain = _without_nulls(without_secrets(named))
     assert isinstance(plain, dict)  # noqa: S101 - it was one
     return plain
 

@@ -22,23 +22,28 @@ def install(
     Without names, missing packages of the distribution are installed too, where that is allowed.
     """
     from mldeploy.report.progress import ConsoleProgress
+    from mldeploy.toolchain import environments, install_packages
     from mldeploy.toolchain import install as install_tools
-    from mldeploy.toolchain import install_packages
 
     progress = ConsoleProgress(paths.cache() / "durations.json")
-    if not names:
+    wanted = names or []
+    if not wanted:
         install_packages(progress)
-    installed = install_tools(names or [], progress)
+    # The quick ones first.
+    installed = environments.install([name for name in environments.NAMES if name in wanted or not wanted], progress)
+    built = [name for name in wanted if name not in environments.NAMES]
+    if built or not wanted:
+        installed += install_tools(built, progress)
     progress.note(f"Installed: {', '.join(installed)}." if installed else "Every tool is installed and good.")
 
 
 @app.command("list")
 def list_tools() -> None:
     """Show each tool: version, where it is from, whether it is good, and its size."""
-    from mldeploy.toolchain.inventory import inventory
+    from mldeploy.toolchain.inventory import environment_rows, inventory
 
     lines = [("tool", "version", "group", "from", "state", "size")]
-    for row in inventory():
+    for row in [*inventory(), *environment_rows()]:
         size = f"{row.size / 1e6:.1f} MB" if row.size else "-"
         lines.append((row.name, row.version, row.group, row.source, row.state, size))
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mldeploy.toolchain import store
+from mldeploy.toolchain import environments, store
 from mldeploy.toolchain.pins import Pins, load
 
 
@@ -42,3 +42,12 @@ def inventory(pins: Pins | None = None, *, thorough: bool = False) -> list[Row]:
                 state, size = "good", entry.size
         rows.append(Row(pin.name, pin.version or "own", pin.group, source, state, size))
     return rows
+
+
+def environment_rows() -> list[Row]:
+    """List the Python programs that have an environment of their own; what these weigh is not counted."""
+    return [
+        Row(name, environments.version(name), "internal", "PyPI", state, 0)
+        for name in environments.NAMES
+        for state in ["good" if environments.is_installed(name) else "not installed"]
+    ]
