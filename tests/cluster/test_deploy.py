@@ -128,9 +128,11 @@ def test_an_image_that_does_not_exist_is_named_and_what_ran_before_stays(
     impatient = ("--set", "progressDeadlineSeconds=15", "--set", "probes.startup.failureThreshold=10")
     wrong = (*image, "--set", "image.tag=nope")
     done = helmfile("--selector", "service=ml-batch", "apply", *wrong, *impatient, ok=(1,))
-    assert "rolled back" in done.stderr
-    assert 'image "localhost/mldeploy/ml-service:nope" cannot be pulled' in done.stdout + done.stderr
-    assert revisions(cluster, "dev", "dev-ml-batch")[-2:] == ["failed", "deployed"]
+    # Helm's own word on its rollback is no proof: it may meet the failed upgrade's condition once more.
+    told = done.stdout + done.stderr
+    assert 'image "localhost/mldeploy/ml-service:nope" cannot be pulled' in told
+    assert "Deployment dev-ml-batch serves: 1 of 1 pods, all of one template" in told
+    assert revisions(cluster, "dev", "dev-ml-batch")[-2] == "failed"
     assert {name for name in before if name.startswith("dev-ml-batch")} <= pods(kubectl, "dev")
     helmfile("--selector", "service=ml-batch", "apply", *image)
     assert helmfile("diff", "--selector", "service=ml-batch", *image, "--detailed-exitcode").returncode == 0

@@ -10,6 +10,7 @@ import pytest
 
 from mldeploy import process
 from mldeploy.rollout.failure import explain
+from mldeploy.rollout.standing import is_settled, tell
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 PULL = (
@@ -91,3 +92,39 @@ def test_other_releases_and_old_events_do_not_count() -> None:
 def test_the_hook_says_nothing_about_a_release_that_did_not_fail(outcome: str, root: Path) -> None:
     done = process.run([root / "scripts" / "why", outcome, "dev", "dev-ml-api", ""], timeout_s=10)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def deployment(*, replicas: int, updated: int, available: int, observed: int = 2) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "dev-ml-api", "generation": 2},
+        "spec": {"replicas": 2},
+        "status": {
+            "observedGeneration": observed,
+            "replicas": replicas,
+            "updatedReplicas": updated,
+            "availableReplicas": available,
+            # What Helm may still meet in its own rollback, and takes for the rollback's failure.
+            "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
+        },
+    }
+
+
+def test_pods_and_not_conditions_tell_what_serves() -> None:
+    assert tell([deployment(replicas=2, updated=2, available=2)]) == [
+        "Deployment dev-ml-api serves: 2 of 2 pods, all of one template"
+    ]
+
+
+@pytest.mark.parametrize(
+    "unsettled",
+    [
+        deployment(replicas=3, updated=2, available=2),
+        deployment(replicas=2, updated=1, available=2),
+        deployment(replicas=2, updated=2, available=1),
+        deployment(replicas=2, updated=2, available=2, observed=1),
+    ],
+)
+def test_a_rollout_that_goes_on_is_not_settled(unsettled: dict[str, Any]) -> None:
+    assert not is_settled(unsettled)
+    (line,) = tell([unsettled])
+    assert "is not settled yet: " in line

@@ -82,7 +82,8 @@ def test_deploying_selects_what_differs_from_the_last_success(clone: Clone) -> N
     assert done.returncode == 0, output(done)
     said = [line.strip() for line in output(done).splitlines() if "::set-output::" in line]
     told = [line.partition(":: ")[2] for line in said if "affected=" in line or "selectors=" in line]
-    # dev has no success yet, so all of it is applied; nothing differs in staging; in prod one release does. act tells one step's outputs in any order.
+    # dev has no success yet, so all of it is applied; nothing differs in staging; in prod one release does.
+    # act tells one step's outputs in any order.
     assert [sorted(told[:2]), sorted(told[2:])] == [
         ["affected=false", "selectors="],
         ["affected=true", "selectors=--selector service=ml-api"],

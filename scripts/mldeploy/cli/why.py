@@ -1,4 +1,4 @@
-"""`mldeploy why`: what the cluster's events say about a release that failed. helmfile's hook after a failed sync."""
+"""`mldeploy why`: why a release failed, and what of it serves. helmfile's hook after a failed sync."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mldeploy.errors import ExitCode
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the causes, one a line."""
+    """Print the causes, then what of the release serves, one a line."""
     parser = argparse.ArgumentParser(
         prog="mldeploy why",
-        description="Tell why a release failed: warnings about its objects in the last ten minutes.",
+        description="Tell why a release failed (warnings of the last ten minutes about it), and what of it serves.",
         epilog="example:\n  mldeploy why dev dev-ml-api",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -21,8 +21,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("release", metavar="RELEASE")
     parser.add_argument("--context", default="", help="the kube-context; default: the current one")
     options = parser.parse_args(argv)
-    from mldeploy.rollout import failure
+    from mldeploy.rollout import failure, standing
 
-    for line in failure.causes(options.namespace, options.release, context=options.context):
-        sys.stdout.write(f"{options.release}: {line}\n")
+    for tell in (failure.causes, standing.standing):
+        for line in tell(options.namespace, options.release, context=options.context):
+            sys.stdout.write(f"{options.release}: {line}\n")
     return ExitCode.CLEAN
