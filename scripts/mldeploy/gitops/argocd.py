@@ -8,9 +8,9 @@ from typing import Any, Literal
 import yaml
 
 from mldeploy.cluster import Cluster
+from mldeploy.cluster.kubectl import Kubectl
 from mldeploy.gitops import kustomization
 from mldeploy.gitops.images import argocd_image
-from mldeploy.gitops.kubectl import Kubectl
 from mldeploy.gitops.repository import URL, push, serve
 from mldeploy.gitops.status import await_deployed
 from mldeploy.image import build

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from mldeploy.cluster import Cluster
+from mldeploy.cluster.kubectl import Kubectl
 from mldeploy.gitops import kustomization
 from mldeploy.gitops.branch import Branch
-from mldeploy.gitops.kubectl import Kubectl
 from mldeploy.gitops.publish import to_branch
 from mldeploy.gitops.repository import URL, pushing, serve
 from mldeploy.progress import Progress

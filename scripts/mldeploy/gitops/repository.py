@@ -13,9 +13,9 @@ from string import Template
 
 from mldeploy import process
 from mldeploy.cluster import Cluster
+from mldeploy.cluster.kubectl import Kubectl
 from mldeploy.errors import MldeployError
 from mldeploy.gitops.images import git_server_image
-from mldeploy.gitops.kubectl import Kubectl
 from mldeploy.progress import Progress
 from mldeploy.smoke import forward
 

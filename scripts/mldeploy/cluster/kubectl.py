@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy import process
-from mldeploy.cluster import Cluster
+from mldeploy.cluster.provider import Cluster
 from mldeploy.toolchain import tool
 
 _APPLY_S = 120.0
