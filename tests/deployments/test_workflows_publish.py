@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tarfile
 import urllib.request
 from collections.abc import Iterator
@@ -15,30 +14,17 @@ from typing import Any
 import pytest
 
 from mldeploy.errors import ExitCode, MldeployError, RefusedError
-from mldeploy.process import run
 from mldeploy.publish import application_charts, package_charts, push_chart
+from tests.deployments.charts_checkout import git, make_checkout
 from tests.fixtures.registry import registry as docker_registry
 
 ROOT = Path(__file__).parents[2]
 
 
-def git(folder: Path, *words: str, when: str = "2026-01-02T03:04:05+00:00") -> None:
-    env = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when, "GIT_CONFIG_GLOBAL": os.devnull}
-    names = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
-    run(["git", *names, *words], timeout_s=60, cwd=folder, env=env)
-
-
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A repository with this one's charts in its only commit."""
-    root = tmp_path / "checkout"
-    shutil.copytree(ROOT / "charts", root / "charts", symlinks=True)
-    (root / "deployments").mkdir()
-    (root / "deployments" / "base.yaml").touch()
-    git(root, "init", "--quiet")
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", "charts")
-    return root
+    return make_checkout(tmp_path / "checkout")
 
 
 @pytest.fixture
