@@ -12,7 +12,7 @@ import pytest
 
 from mldeploy import process
 from mldeploy.values.coalesce import Defaults, coalesce
-from mldeploy.values.document import Value
+from mldeploy.values.leaves import leaves
 from mldeploy.values.lint import lint
 from mldeploy.values.reader import parse, read
 from mldeploy.values.validation import Schema
@@ -70,10 +70,10 @@ def test_the_schema_says_what_helm_says(tmp_path: Path, helm: Callable[..., proc
     schema = Schema(chart / "values.schema.json")
     defaults = read(chart / "values.yaml").values
     choice = random.Random(4)  # noqa: S311 - reproducible, no secret
-    leaves = [keys for keys, _ in _leaves(defaults, ())]
+    places = [keys for keys, _ in leaves(defaults)]
     verdicts = []
     for _ in range(EDITS):
-        keys = choice.choice(leaves)
+        keys = choice.choice(places)
         value = choice.choice([None, True, 3, 1.5, "text", [], ["x"], {}, {"x": 1}])
         edit: Any = value
         for key in reversed(keys):
@@ -87,11 +87,3 @@ def test_the_schema_says_what_helm_says(tmp_path: Path, helm: Callable[..., proc
         verdicts.append(refused)
     assert True in verdicts
     assert False in verdicts
-
-
-def _leaves(value: Value, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Value]]:
-    if isinstance(value, dict) and value:
-        for name, child in value.items():
-            yield from _leaves(child, (*keys, name))
-    elif keys:
-        yield keys, value

@@ -12,19 +12,13 @@ import pytest
 
 from mldeploy import process
 from mldeploy.toolchain import tool, tool_environment
-from mldeploy.values.document import Keys, Value
 from mldeploy.values.layers import Workspace
+from mldeploy.values.leaves import leaves
 from mldeploy.values.reader import read
 
 ROOT = Path(__file__).parents[2]
 WORKSPACE = Workspace(ROOT)
 RELEASES = [release for environment in WORKSPACE.environments for release in WORKSPACE.releases(environment)]
-
-
-def _leaves(value: Value, keys: Keys = ()) -> list[tuple[Keys, Value]]:
-    if isinstance(value, dict) and value:
-        return [leaf for name, child in value.items() for leaf in _leaves(child, (*keys, name))]
-    return [(keys, value)]
 
 
 def test_the_environments_are_those_of_helmfile(helmfile: Callable[..., process.Completed]) -> None:
@@ -75,9 +69,9 @@ def test_merged_values_are_what_templates_see(release: Any, tmp_path: Path) -> N
 def test_every_leaf_knows_who_set_it(release: Any) -> None:
     layered = WORKSPACE.layered(release)
     subcharts = {subchart.name for subchart in layered.defaults.subcharts}
-    leaves = [(keys, value) for keys, value in _leaves(layered.values) if keys[0] not in subcharts]
-    assert len(leaves) > 30
-    for keys, value in leaves:
+    found = [(keys, value) for keys, value in leaves(layered.values) if keys[0] not in subcharts]
+    assert len(found) > 30
+    for keys, value in found:
         origin = layered.origin(keys)
         assert origin is not None, keys
         assert origin.entry.value == value, keys

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from mldeploy.check.problem import Problem
 from mldeploy.plan.objects import Manifested, manifested
 from mldeploy.plan.reasons import Values
 from mldeploy.render import Release, variants
 from mldeploy.values import Keys
+from mldeploy.values.leaves import leaves, without
 
 # More keys than any values file here has; a release with more is not searched, its templates are named instead.
 _MOST_KEYS = 400
@@ -43,10 +42,10 @@ def blame(release: Release, values: Values, wanted: set[Found], judge: Judge) ->
     layered = values.layered(release)
     if layered is None or release.special:
         return {}
-    keys = list(_leaves(layered.overrides))
+    keys = [each for each, _ in leaves(layered.overrides)]
     if not keys or len(keys) > _MOST_KEYS:
         return {}
-    rendered = variants(release, [_without(layered.overrides, each) for each in keys])
+    rendered = variants(release, [without(layered.overrides, each) for each in keys])
     listed = [list(manifested(each.objects, release.namespace)) for each in rendered]
     found: dict[Found, Blamed] = {}
     for key, one, result, judged in zip(keys, listed, rendered, judge(listed), strict=True):
@@ -58,20 +57,3 @@ def blame(release: Release, values: Values, wanted: set[Found], judge: Judge) ->
         for problem in wanted - still - set(found):
             found[problem] = ((place.path, place.line, place.column), key)
     return found
-
-
-def _leaves(value: Any, keys: Keys = ()) -> Iterator[Keys]:
-    if isinstance(value, dict) and value:
-        for key, child in value.items():
-            yield from _leaves(child, (*keys, key))
-    elif keys:
-        yield keys
-
-
-def _without(values: dict[str, Any], keys: Keys) -> dict[str, Any]:
-    copied = copy.deepcopy(values)
-    parent: Any = copied
-    for key in keys[:-1]:
-        parent = parent[key]
-    del parent[keys[-1]]
-    return copied

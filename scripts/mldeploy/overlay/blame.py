@@ -6,7 +6,6 @@ environment sets, one at a time. The one without which the field is another made
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from mldeploy.overlay.strategic import Steps
 from mldeploy.plan.objects import manifested
 from mldeploy.plan.reasons import Values
 from mldeploy.render import variants
-from mldeploy.values import Keys
+from mldeploy.values.leaves import leaves, without
 
 
 def blame(root: Path, target: Target, subject: tuple[str, str], path: Steps) -> str:
@@ -24,8 +23,8 @@ def blame(root: Path, target: Target, subject: tuple[str, str], path: Steps) -> 
     layered = values.layered(target.release)
     if layered is None:
         return target.release.name
-    keys = list(_leaves(layered.overrides))
-    tried = variants(target.release, [_without(layered.overrides, each) for each in keys])
+    keys = [each for each, _ in leaves(layered.overrides)]
+    tried = variants(target.release, [without(layered.overrides, each) for each in keys])
     now = _field(target.objects, target.prefix, subject, path)
     causes = []
     for each, rendered in zip(keys, tried, strict=True):
@@ -34,23 +33,6 @@ def blame(root: Path, target: Target, subject: tuple[str, str], path: Steps) -> 
             reason = values.reason(layered, each, "head")
             causes += [f"{reason.place} ({reason.what})"] if reason is not None and not rendered.error else []
     return ", ".join(causes) or f"{target.release.name} itself"
-
-
-def _leaves(value: Any, keys: Keys = ()) -> Any:
-    if isinstance(value, dict) and value:
-        for key, child in value.items():
-            yield from _leaves(child, (*keys, key))
-    elif keys:
-        yield keys
-
-
-def _without(values: dict[str, Any], keys: Keys) -> dict[str, Any]:
-    found = copy.deepcopy(values)
-    place: Any = found
-    for key in keys[:-1]:
-        place = place[key]
-    del place[keys[-1]]
-    return found
 
 
 def _field(objects: Any, prefix: str, subject: tuple[str, str], path: Steps) -> Any:

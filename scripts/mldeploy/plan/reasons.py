@@ -13,6 +13,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.plan.model import Reason
 from mldeploy.render import Release
 from mldeploy.values import Keys, Layered, Workspace
+from mldeploy.values.leaves import leaves
 
 _IGNORED_CHART_FILES = {"README.md", "values.schema.json", ".helmignore"}
 _BASE_YAML = Path("deployments") / "base.yaml"
@@ -114,21 +115,13 @@ def differing(before: Any, after: Any, keys: Keys = ()) -> Iterator[tuple[Keys, 
         for key in [*after, *(key for key in before if key not in after)]:
             own = (*keys, key)
             if key not in after:
-                yield from ((leaf, True) for leaf in _leaves(before[key], own))
+                yield from ((leaf, True) for leaf, _ in leaves(before[key], own))
             elif key not in before:
-                yield from ((leaf, False) for leaf in _leaves(after[key], own))
+                yield from ((leaf, False) for leaf, _ in leaves(after[key], own))
             else:
                 yield from differing(before[key], after[key], own)
     elif type(before) is not type(after) or before != after:
         yield keys, False
-
-
-def _leaves(value: Any, keys: Keys) -> Iterator[Keys]:
-    if isinstance(value, dict) and value:
-        for key, child in value.items():
-            yield from _leaves(child, (*keys, key))
-    else:
-        yield keys
 
 
 def _chart(before: tuple[Values, Release], after: tuple[Values, Release]) -> Iterator[Reason]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.values.coalesce import coalesce
 from mldeploy.values.document import Keys, Value
 from mldeploy.values.layered import Layered, Release
 from mldeploy.values.layers import Workspace
+from mldeploy.values.leaves import leaves
 from mldeploy.values.problem import Problem, at_key, did_you_mean, dotted
 
 ID = "dead-value"
@@ -48,10 +50,10 @@ def _of_chart(workspace: Workspace, group: list[Layered], render: Renderer) -> I
     alive: set[Keys] = set()
     seen: dict[Keys, None] = {}
     for release, overrides in scenarios:
-        leaves = dict(_leaves(coalesce(first.defaults, overrides).values, ()))
-        tried = [keys for keys in leaves if keys not in alive and keys[0] not in subcharts]
+        found = dict(leaves(coalesce(first.defaults, overrides).values))
+        tried = [keys for keys in found if keys not in alive and keys[0] not in subcharts]
         seen.update(dict.fromkeys(tried))
-        changed = [_with(overrides, keys, _changed(leaves[keys])) for keys in tried]
+        changed = [_with(overrides, keys, _changed(found[keys])) for keys in tried]
         base, *others = render(release, [overrides, *changed])
         if not base.startswith("---"):
             raise MldeployError(f"{release.name} does not render: {base}", remedy="correct that first")
@@ -78,14 +80,6 @@ def _report(group: list[Layered], keys: Keys, known: list[str]) -> Iterator[Prob
             yield at_key(origin.entry, f"no render of any environment reads '{name}'", remedy).of(ID)
 
 
-def _leaves(value: Value, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Value]]:
-    if isinstance(value, dict) and value:
-        for name, child in value.items():
-            yield from _leaves(child, (*keys, name))
-    elif keys:
-        yield keys, value
-
-
 def _changed(value: Value) -> Value:
     if isinstance(value, bool):
         return not value
@@ -98,9 +92,9 @@ def _changed(value: Value) -> Value:
     return 1 if value is None else f"{value}changed"
 
 
-def _with(values: dict[str, Value], keys: tuple[str, ...], value: Value) -> dict[str, Value]:
+def _with(values: dict[str, Value], keys: Keys, value: Value) -> dict[str, Value]:
     """Give the values with one key set to something else; the mappings on the way are copied."""
-    out = dict(values)
+    out: dict[Any, Value] = dict(values)
     if len(keys) == 1:
         out[keys[0]] = value
         return out
