@@ -34,12 +34,14 @@ class Checkout:
         for service in ("ml-api", "ml-batch"):
             self.change(service, {"externalSecret": {"enabled": False}})
         self.git("init", "--quiet", "--initial-branch=main")
+        # To commit and to publish as, whatever this machine's git says.
+        for name, value in (("user.name", "test"), ("user.email", "test@example.com"), ("commit.gpgsign", "false")):
+            self.git("config", name, value)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "first")
 
     def git(self, *words: str) -> str:
-        who = ("-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false")
-        return process.run(["git", "-C", self.root, *who, *words], timeout_s=60).stdout.strip()
+        return process.run(["git", "-C", self.root, *words], timeout_s=60).stdout.strip()
 
     def change(self, service: str, values: dict[str, Any]) -> None:
         path = self.root / "values" / "dev" / f"{service}.yaml"

@@ -6,10 +6,7 @@ The tests of this module go on from each other's state, in their order.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
-from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +21,9 @@ from mldeploy.gitops.publish import to_branch
 from mldeploy.gitops.repository import NAMESPACE as GIT
 from mldeploy.gitops.repository import push
 from mldeploy.gitops.status import Status, await_deployed, statuses
-from mldeploy.image.pin import pin
 from mldeploy.progress import Quiet
-from mldeploy.smoke import forward
 from mldeploy.toolchain import tool
+from tests.cluster.by_git import Checkout, answers, ready_images
 from tests.cluster.deploying import ROOT, items, this_image
 from tests.cluster.support import Kubectl, await_true
 
@@ -36,60 +32,26 @@ CONTROLLER = "system:serviceaccount:argocd:argocd-application-controller"
 LIMIT_S = 180.0
 
 
-class Checkout:
-    """A git repository with this checkout's files, of which only dev's values are changed."""
-
-    def __init__(self, root: Path, cluster: Cluster) -> None:
-        self.root = root
-        self._cluster = cluster
-
-    def git(self, *words: str) -> str:
-        return process.run(["git", "-C", self.root, *words], timeout_s=60).stdout.strip()
-
-    def change(self, service: str, values: dict[str, Any]) -> None:
-        path = self.root / "values" / "dev" / f"{service}.yaml"
-        before: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-        path.write_text(yaml.safe_dump({**before, **values}), "utf-8")
-
-    def deploy(self, message: str) -> str:
-        """Commit what was changed, and let Argo CD know; gives the commit."""
-        self.git("commit", "--quiet", "--all", "--message", message)
-        return self.push()
-
-    def push(self) -> str:
-        commit = push(self.root, self._cluster)
-        argocd.refresh(self._cluster)
-        return commit
-
-
 @pytest.fixture(scope="module")
 def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout that Argo CD deploys; Argo CD and all that it deployed are gone afterwards."""
-    root = tmp_path_factory.mktemp("checkout")
-    listed = process.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], timeout_s=60, cwd=ROOT
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).exists():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
-    made = Checkout(root, cluster)
-    pin(root, "dev")
-    # Its operator is not what is tried here.
-    for service in ("ml-api", "ml-batch"):
-        made.change(service, {"externalSecret": {"enabled": False}})
-    made.git("init", "--quiet", "--initial-branch=main")
-    for name, value in (("user.name", "test"), ("user.email", "test@example.com"), ("commit.gpgsign", "false")):
-        made.git("config", name, value)
-    made.git("add", "--all")
-    made.git("commit", "--quiet", "--message", "first")
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
     this_image(cluster)
-    argocd.up(root, cluster, "dev", Quiet())
+    argocd.up(made.root, cluster, "dev", Quiet())
     yield made
     for kind in ("applicationsets", "applications"):
         kubectl("delete", kind, "--all", "-n", "argocd")
     kubectl("delete", "namespace", "dev", "argocd", GIT, "--wait=true", "--timeout=110s")
     kubectl("delete", "crd", *(f"{kind}.argoproj.io" for kind in ("applications", "applicationsets", "appprojects")))
+
+
+def deploy(checkout: Checkout, cluster: Cluster, message: str = "") -> str:
+    """Commit what was changed, serve it, and let Argo CD know; gives the commit."""
+    if message:
+        checkout.git("commit", "--quiet", "--all", "--message", message)
+    commit = push(checkout.root, cluster)
+    argocd.refresh(cluster)
+    return commit
 
 
 def deployed(cluster: Cluster, commit: str) -> None:
@@ -100,25 +62,6 @@ def deployed(cluster: Cluster, commit: str) -> None:
 def application(cluster: Cluster, name: str = "dev-ml-api") -> Status:
     (found,) = [one for one in statuses(cluster.kubeconfig, cluster.context) if one.name == name]
     return found
-
-
-def answers(cluster: Cluster) -> bool:
-    with forward(cluster.kubeconfig, cluster.context, "dev", "svc/dev-ml-api", 8000) as one:
-        connection = HTTPConnection("127.0.0.1", one.port, timeout=20)
-        connection.request("GET", "/readyz")
-        status = connection.getresponse().status
-        connection.close()
-    return status == 200
-
-
-def ready_images(kubectl: Kubectl) -> set[str]:
-    """The images of ml-api's pods that are ready."""
-    return {
-        pod["spec"]["containers"][0]["image"]
-        for name, pod in items(kubectl, "pods", "dev").items()
-        if name.startswith("dev-ml-api-")
-        and any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"]["conditions"])
-    }
 
 
 def test_a_commit_is_deployed(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
@@ -188,7 +131,7 @@ def test_what_somebody_changed_by_hand_is_put_right(checkout: Checkout, cluster:
 def test_the_hpa_s_number_of_pods_stays(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
     scaling = yaml.safe_load((checkout.root / "values" / "dev" / "ml-api.yaml").read_text("utf-8"))["autoscaling"]
     checkout.change("ml-api", {"autoscaling": {**scaling, "minReplicas": 2}})
-    commit = checkout.deploy("two pods at least")
+    commit = deploy(checkout, cluster, "two pods at least")
     deployed(cluster, commit)
     await_true(lambda: replicas(kubectl) == 2, "the HPA has made them two", timeout_s=LIMIT_S)
     syncs = history(kubectl)
@@ -215,13 +158,13 @@ def history(kubectl: Kubectl) -> int:
 def test_a_commit_that_does_not_render_changes_nothing(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
     pods = set(items(kubectl, "pods", "dev"))
     checkout.change("ml-api", {"replicaCount": "many"})
-    checkout.deploy("no number")
+    deploy(checkout, cluster, "no number")
     await_true(lambda: "replicaCount" in application(cluster).message, "the status names the value", timeout_s=LIMIT_S)
     assert not application(cluster).good
     assert set(items(kubectl, "pods", "dev")) == pods
     assert answers(cluster)
     checkout.git("revert", "--no-edit", "HEAD")
-    deployed(cluster, checkout.push())
+    deployed(cluster, deploy(checkout, cluster))
 
 
 def test_a_commit_whose_pods_do_not_start_is_degraded_and_the_old_ones_serve(
@@ -231,7 +174,7 @@ def test_a_commit_whose_pods_do_not_start_is_degraded_and_the_old_ones_serve(
     # Short limits, so that the rollout counts as failed within the test's time.
     soon = {"startup": {"periodSeconds": 1, "timeoutSeconds": 1, "failureThreshold": 5}}
     checkout.change("ml-api", {"image": {"tag": "never-built"}, "progressDeadlineSeconds": 10, "probes": soon})
-    commit = checkout.deploy("an image that does not exist")
+    commit = deploy(checkout, cluster, "an image that does not exist")
     await_true(lambda: application(cluster).health == "Degraded", "ml-api is degraded", timeout_s=LIMIT_S)
     found = application(cluster)
     assert (found.revision, found.sync) == (commit, "Synced")
@@ -251,7 +194,7 @@ def test_somebody_would_be_told(checkout: Checkout, cluster: Cluster) -> None:
 
 def test_reverting_the_commit_is_the_rollback(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
     checkout.git("revert", "--no-edit", "HEAD")
-    commit = checkout.push()
+    commit = deploy(checkout, cluster)
     deployed(cluster, commit)
     assert all("never-built" not in image for image in ready_images(kubectl))
     assert answers(cluster)

@@ -28,19 +28,7 @@ LIMIT_S = 240.0
 
 
 @pytest.fixture(scope="module")
-def identity() -> Iterator[None]:
-    """A name to commit as, whatever this machine's git says."""
-    with pytest.MonkeyPatch.context() as patch:
-        for who in ("AUTHOR", "COMMITTER"):
-            patch.setenv(f"GIT_{who}_NAME", "test")
-            patch.setenv(f"GIT_{who}_EMAIL", "test@example.com")
-        yield
-
-
-@pytest.fixture(scope="module")
-def checkout(
-    identity: None, cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Checkout]:
+def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout that Flux deploys; Flux and all that it deployed are gone afterwards."""
     made = Checkout(tmp_path_factory.mktemp("checkout"))
     this_image(cluster)

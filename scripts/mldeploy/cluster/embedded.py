@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy.cluster import host, images, machine, node, processes, record, supervision, wait
 from mldeploy.cluster.api import Api, ApiError
 from mldeploy.cluster.components import components
-from mldeploy.cluster.layout import Layout
+from mldeploy.cluster.placed import Placed
 from mldeploy.cluster.provider import ClusterStatus, ComponentStatus
 from mldeploy.cluster.readiness import Alive
 from mldeploy.errors import MldeployError
@@ -19,25 +18,8 @@ from mldeploy.toolchain import group_folder
 _ANSWER_S = 60.0
 
 
-@dataclass(frozen=True)
-class EmbeddedCluster:
-    """See `mldeploy.cluster.provider.Cluster`.
-
-    Attributes:
-        place: its files.
-    """
-
-    place: Layout
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.place.name
-
-    @property
-    def kubeconfig(self) -> Path:
-        """Its kubeconfig, in the checkout's state folder."""
-        return self.place.kubeconfig
+class EmbeddedCluster(Placed):
+    """See `mldeploy.cluster.provider.Cluster`."""
 
     @property
     def context(self) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy import process
-from mldeploy.cluster.layout import Layout
+from mldeploy.cluster.placed import Placed
 from mldeploy.cluster.provider import ClusterStatus
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress
@@ -18,25 +17,8 @@ _LOAD_S = 600.0
 _SHORT_S = 30.0
 
 
-@dataclass(frozen=True)
-class KindCluster:
-    """See `mldeploy.cluster.provider.Cluster`; the user's own kubeconfig is not touched.
-
-    Attributes:
-        place: where its kubeconfig goes.
-    """
-
-    place: Layout
-
-    @property
-    def name(self) -> str:
-        """Its name; kind calls it `mldeploy-<name>`."""
-        return self.place.name
-
-    @property
-    def kubeconfig(self) -> Path:
-        """Its kubeconfig, in the checkout's state folder."""
-        return self.place.kubeconfig
+class KindCluster(Placed):
+    """See `mldeploy.cluster.provider.Cluster`; kind itself calls it `mldeploy-<name>`."""
 
     @property
     def context(self) -> str:
