@@ -107,6 +107,29 @@ def test_every_feature_of_the_charts_can_be_an_overlay(there: Scratch) -> None:
         files.build(there.root, [], Quiet())  # proves each overlay equal to its chart, or raises
 
 
+def test_a_service_that_no_helmfile_has_any_more_is_told_and_removed(
+    there: Scratch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = there.path("deployments/base.yaml").read_text("utf-8")
+    there.write("deployments/base.yaml", text[: text.index('  - name: "{{ .Values.environment }}-ml-batch"')])
+    hand = "ml-batch-kustomize/overlays/staging/by-hand/limits.yaml"
+    there.write(hand, patch_of({}, name="ml-batch"))
+    assert cli.main(["overlay", "check"]) == 1
+    said = capsys.readouterr().out
+    assert "ml-batch-kustomize/base/deployment.yaml: was made by mldeploy, but no helmfile has this service" in said
+    assert "ml-api-kustomize" not in said
+    assert cli.main(["overlay", "build", "ml-api"]) == 0, "which is asked for one service alone"
+    assert capsys.readouterr().out == ""
+    assert cli.main(["overlay", "build"]) == 0
+    captured = capsys.readouterr()
+    assert "ml-batch-kustomize/base/deployment.yaml\n" in captured.out
+    assert f"{hand}: was written by hand, but no helmfile has this service any more: delete it" in captured.err
+    assert [path for path in tree_of(there) if path.startswith("ml-batch")] == [hand]
+    assert cli.main(["overlay", "check"]) == 1
+    there.path(hand).unlink()
+    assert cli.main(["overlay", "check"]) == 0
+
+
 def test_a_hand_written_patch_is_kept_and_applied(there: Scratch) -> None:
     there.write(HAND, patch_of({"resources": {"limits": {"memory": "1Gi"}}}))
     files.build(there.root, [], Quiet())

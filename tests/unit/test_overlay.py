@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ import yaml
 
 from mldeploy import process
 from mldeploy.errors import RefusedError
-from mldeploy.overlay import helm, memory, tree
+from mldeploy.overlay import helm, memory, orphans, tree
 from mldeploy.overlay.layout import Layout
 from mldeploy.overlay.stamp import Origin, origin, stamp
 from mldeploy.overlay.strategic import patch
@@ -157,6 +158,47 @@ def test_what_was_edited_is_refused_and_nothing_is_written(path: str, content: s
     before = texts(layout)
     with pytest.raises(RefusedError, match=f"web-kustomize/{path}: {said}"):
         tree.write(layout, generated(1))
+    assert texts(layout) == before
+
+
+def test_a_service_that_is_no_more_leaves_nothing_but_what_people_wrote(tmp_path: Path) -> None:
+    gone, kept, foreign = Layout(tmp_path, "gone"), Layout(tmp_path, "kept"), tmp_path / "own-kustomize"
+    for layout in (gone, kept):
+        tree.write(layout, generated(0))
+    (foreign / "base").mkdir(parents=True)
+    (foreign / "base" / "a.yaml").write_text("mine: true\n", "utf-8")
+    hand = gone.home / "overlays" / "x" / "by-hand" / "note.yaml"
+    hand.parent.mkdir()
+    hand.write_text("mine: true\n", "utf-8")
+
+    assert orphans.orphans(tmp_path, {"gone", "kept"}) == []
+    assert orphans.orphans(tmp_path, {"kept"}) == [gone]
+    said = {each.name: each.what for each in orphans.left(gone)}
+    assert set(said) == {*generated(0), "overlays/x/by-hand/note.yaml"}
+    assert "was written by hand" in said["overlays/x/by-hand/note.yaml"]
+    assert sorted(orphans.remove(gone)) == sorted(f"gone-kustomize/{name}" for name in generated(0))
+    assert texts(gone) == {"overlays/x/by-hand/note.yaml": "mine: true\n"}
+    assert sorted(path.name for path in gone.home.iterdir()) == ["overlays"], "no empty folder is left"
+
+    assert orphans.orphans(tmp_path, {"kept"}) == [gone], "somebody's patch, which nothing applies"
+    hand.unlink()
+    assert orphans.orphans(tmp_path, {"kept"}) == []
+    shutil.rmtree(gone.home)
+    tree.write(gone, generated(0))
+    orphans.remove(gone)
+    assert not gone.home.exists()
+    assert texts(kept) == generated(0)
+
+
+def test_what_was_edited_of_a_service_that_is_no_more_is_left_with_the_rest(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, "gone")
+    tree.write(layout, generated(0))
+    (layout.home / "base" / "a.yaml").write_text(generated(0)["base/a.yaml"] + "more: 1\n", "utf-8")
+    before = texts(layout)
+    (edited,) = [each for each in orphans.left(layout) if "edited by hand" in each.what]
+    assert edited.name == "base/a.yaml"
+    with pytest.raises(RefusedError, match=r"gone-kustomize/base/a\.yaml: was edited by hand"):
+        orphans.remove(layout)
     assert texts(layout) == before
 
 

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mldeploy import paths
-from mldeploy.overlay import tree
-from mldeploy.overlay.generate import generate
+from mldeploy.overlay import orphans, tree
+from mldeploy.overlay.generate import Generated, generate
+from mldeploy.overlay.layout import Layout
 from mldeploy.overlay.source import sources
 from mldeploy.progress import Progress
 from mldeploy.toolchain.lock import exclusive
 
 
 def build(root: Path, services: Sequence[str], progress: Progress) -> list[str]:
-    """Make base and overlays what charts and values make of them.
+    """Make base and overlays what charts and values make of them; those of services that are no more go away.
 
     Args:
         root: the checkout.
-        services: which; default: all that helmfile knows.
-        progress: where a wait for another run is told.
+        services: which; default: all that helmfile knows, and all that it knows no more.
+        progress: where a wait for another run is told, and what people wrote for a service that is no more.
 
     Returns:
         The paths that changed.
@@ -31,8 +32,13 @@ def build(root: Path, services: Sequence[str], progress: Progress) -> list[str]:
     """
     changed: list[str] = []
     with exclusive(paths.state(root) / "overlays.lock", "makes overlays", progress):
-        for each in generate(root, sources(root, services)):
+        made = generate(root, sources(root, services))
+        for each in made:
             changed += tree.write(each.layout, each.files)
+        for layout in _orphans(root, services, made):
+            changed += orphans.remove(layout)
+            for stale in orphans.left(layout) if layout.home.is_dir() else []:
+                progress.note(str(stale))
     return changed
 
 
@@ -41,10 +47,15 @@ def check(root: Path, services: Sequence[str] = ()) -> list[tree.Stale]:
 
     Args:
         root: the checkout.
-        services: which; default: all that helmfile knows.
+        services: which; default: all that helmfile knows, and all that it knows no more.
 
     Raises:
         CheckFailedError, MldeployError: as for `build`.
     """
     made = generate(root, sources(root, services))
-    return [stale for each in made for stale in tree.stale(each.layout, each.files)]
+    told = [stale for each in made for stale in tree.stale(each.layout, each.files)]
+    return told + [stale for layout in _orphans(root, services, made) for stale in orphans.left(layout)]
+
+
+def _orphans(root: Path, services: Sequence[str], made: Sequence[Generated]) -> list[Layout]:
+    return [] if services else orphans.orphans(root, {each.layout.service for each in made})

@@ -45,7 +45,7 @@ def stale(layout: Layout, files: Mapping[str, str]) -> list[Stale]:
     Raises:
         RefusedError: a file or folder is a link.
     """
-    found = _read(layout)
+    found = read(layout)
     home = layout.home.relative_to(layout.root)
     told = ((name, _stale(found.get(name), files.get(name))) for name in sorted({*found, *files}))
     return [Stale(home, name, what) for name, what in told if what]
@@ -74,7 +74,7 @@ def write(layout: Layout, files: Mapping[str, str]) -> list[str]:
         RefusedError: a generated file was edited, a file of somebody else is where one is to be written, or a link is.
         MldeployError: the file system cannot do it in one step.
     """
-    found = _read(layout)
+    found = read(layout)
     home = layout.home.relative_to(layout.root)
     for name, text in found.items():
         whose = origin(text)
@@ -89,7 +89,12 @@ def write(layout: Layout, files: Mapping[str, str]) -> list[str]:
     return [f"{home}/{name}" for name in sorted([*gone, *changed])]
 
 
-def _read(layout: Layout) -> dict[str, str]:
+def read(layout: Layout) -> dict[str, str]:
+    """Give every file of base and overlays by its path below the folder.
+
+    Raises:
+        RefusedError: a file or folder is a link.
+    """
     return {name: (layout.home / name).read_bytes().decode("utf-8", "replace") for name in layout.files()}
 
 
@@ -107,14 +112,24 @@ def _replace(layout: Layout, changed: Mapping[str, str], gone: list[str]) -> Non
         path = staging / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
-    for folder in {(staging / name).parent for name in gone}:
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    if layout.home.is_dir():
+    for name in gone:
+        _prune((staging / name).parent, staging)
+    if not any(staging.iterdir()):
+        staging.rmdir()
+        layout.home.rename(staging)
+        shutil.rmtree(staging)
+    elif layout.home.is_dir():
         _exchange(staging, layout.home)
         shutil.rmtree(staging)
     else:
         staging.rename(layout.home)
+
+
+def _prune(folder: Path, top: Path) -> None:
+    """Remove a folder with nothing in it, and those above it that had nothing else, up to `top`."""
+    while folder != top and folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _exchange(one: Path, other: Path) -> None:
