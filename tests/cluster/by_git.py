@@ -18,9 +18,12 @@ from tests.cluster.support import Kubectl
 
 
 class Checkout:
-    """A git repository with this checkout's files, of which only dev's values are changed."""
+    """A git repository with this checkout's files, of which only dev's values are changed.
 
-    def __init__(self, root: Path) -> None:
+    Without `keys` its services ask for none, and need no store.
+    """
+
+    def __init__(self, root: Path, *, keys: bool = False) -> None:
         self.root = root
         listed = process.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], timeout_s=60, cwd=ROOT
@@ -30,8 +33,7 @@ class Checkout:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, root / name, follow_symlinks=False)
         pin(root, "dev")
-        # Its operator is not what is tried here.
-        for service in ("ml-api", "ml-batch"):
+        for service in () if keys else ("ml-api", "ml-batch"):
             self.change(service, {"externalSecret": {"enabled": False}})
         self.git("init", "--quiet", "--initial-branch=main")
         # To commit and to publish as, whatever this machine's git says.

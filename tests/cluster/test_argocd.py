@@ -17,9 +17,9 @@ from mldeploy.cli import gitops as command
 from mldeploy.cluster import Cluster
 from mldeploy.gitops import argocd
 from mldeploy.gitops.branch import Branch
+from mldeploy.gitops.deliver import deliver
 from mldeploy.gitops.publish import to_branch
 from mldeploy.gitops.repository import NAMESPACE as GIT
-from mldeploy.gitops.repository import push
 from mldeploy.gitops.status import Status, await_deployed, statuses
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import tool
@@ -49,9 +49,7 @@ def deploy(checkout: Checkout, cluster: Cluster, message: str = "") -> str:
     """Commit what was changed, serve it, and let Argo CD know; gives the commit."""
     if message:
         checkout.git("commit", "--quiet", "--all", "--message", message)
-    commit = push(checkout.root, cluster)
-    argocd.refresh(cluster)
-    return commit
+    return deliver(checkout.root, cluster, Quiet()).commit
 
 
 def deployed(cluster: Cluster, commit: str) -> None:

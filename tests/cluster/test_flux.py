@@ -13,14 +13,18 @@ import pytest
 
 from mldeploy.cluster import Cluster
 from mldeploy.gitops import flux
+from mldeploy.gitops.deliver import deliver
 from mldeploy.gitops.repository import NAMESPACE as GIT
 from mldeploy.gitops.status import Status, await_deployed, statuses
 from mldeploy.progress import Quiet
+from mldeploy.up.place import Place
+from mldeploy.up.stores import install_store
 from tests.cluster.by_git import Checkout, answers, ready_images
 from tests.cluster.deploying import items, this_image
 from tests.cluster.support import Kubectl, await_true
 
-NAMES = ("dev-ml-api", "dev-ml-batch")
+STORE = "dev-secret-store"
+NAMES = ("dev-ml-api", "dev-ml-batch", STORE)
 ACCOUNT = "system:serviceaccount:flux-system:dev"
 CONTROLLER = "system:serviceaccount:flux-system:kustomize-controller"
 FETCHER = "system:serviceaccount:flux-system:source-controller"
@@ -28,11 +32,11 @@ LIMIT_S = 240.0
 
 
 @pytest.fixture(scope="module")
-def checkout(cluster: Cluster, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A checkout that Flux deploys; Flux and all that it deployed are gone afterwards."""
-    made = Checkout(tmp_path_factory.mktemp("checkout"))
-    this_image(cluster)
-    flux.up(made.root, cluster, "dev", Quiet())
+def checkout(operator: Place, kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A checkout that Flux follows; Flux and all that it deployed are gone afterwards."""
+    made = Checkout(tmp_path_factory.mktemp("checkout"), keys=True)
+    this_image(operator.cluster)
+    flux.start(made.root, operator.cluster, "dev", Quiet())
     yield made
     kubectl("delete", "kustomizations,gitrepositories", "--all", "-n", flux.NAMESPACE, "--timeout=120s")
     for namespace in ("dev", flux.NAMESPACE, GIT):
@@ -45,9 +49,7 @@ def deploy(checkout: Checkout, cluster: Cluster, message: str = "") -> str:
     """Commit what was changed, publish it, and let Flux know; gives the published commit."""
     if message:
         checkout.git("commit", "--quiet", "--all", "--message", message)
-    commit = flux.publish(checkout.root, cluster, "dev", Quiet())
-    flux.refresh(cluster)
-    return commit
+    return deliver(checkout.root, cluster, Quiet()).published["dev"]
 
 
 def well(cluster: Cluster) -> None:
@@ -66,13 +68,22 @@ def found(cluster: Cluster, name: str = "dev-ml-api") -> Status:
     return one
 
 
+def test_the_services_wait_for_the_store(checkout: Checkout, operator: Place, kubectl: Kubectl) -> None:
+    cluster = operator.cluster
+    told = f"'{flux.NAMESPACE}/{STORE}' is not ready"
+    await_true(lambda: told in found(cluster).message, "ml-api waits for the store")
+    assert items(kubectl, "deployments", "dev") == {}
+    install_store(operator, "dev")
+    deployed(cluster, flux.up(checkout.root, cluster, "dev", Quiet()))
+
+
 def test_what_was_published_is_deployed(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
-    deployed(cluster, flux.publish(checkout.root, cluster, "dev", Quiet()))
     assert answers(cluster)
     assert {"dev-ml-api", "dev-ml-batch", "dev-ml-batch-redis"} == set(items(kubectl, "deployments", "dev"))
     assert {(one.environment, one.service) for one in statuses(cluster.kubeconfig, cluster.context)} == {
         ("dev", "ml-api"),
         ("dev", "ml-batch"),
+        ("dev", "secret-store"),
     }
 
 
@@ -81,6 +92,8 @@ def test_what_was_published_is_deployed(checkout: Checkout, cluster: Cluster, ku
     [
         (ACCOUNT, "patch", "deployments", "dev", "yes"),
         (ACCOUNT, "get", "secrets", "dev", "no"),
+        (ACCOUNT, "get", "secretstores", "dev", "yes"),
+        (ACCOUNT, "patch", "secretstores", "dev", "no"),
         (ACCOUNT, "create", "roles", "dev", "no"),
         (ACCOUNT, "create", "pods", "dev", "no"),
         (ACCOUNT, "patch", "deployments", "kube-system", "no"),

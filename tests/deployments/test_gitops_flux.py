@@ -17,6 +17,7 @@ from mldeploy.check.openapi import minors
 from mldeploy.check.problem import Problem
 from mldeploy.check.schemas import api_schemas, crd_schemas
 from mldeploy.gitops.flux import BRANCH, CONTROLLERS, installation
+from mldeploy.gitops.hydrate import STORE
 from mldeploy.gitops.kustomization import build
 from mldeploy.render import Release, environments, list_releases, render
 from mldeploy.toolchain import tool
@@ -54,7 +55,7 @@ def test_a_kustomization_for_each_release(environment: str, releases: dict[str, 
     (repository,) = of_kind(objects, "GitRepository").values()
     assert repository["spec"]["ref"] == {"branch": BRANCH}
     found = of_kind(objects, "Kustomization")
-    assert set(found) == {each.name for each in releases[environment]}
+    assert set(found) == {f"{environment}-{STORE}", *(each.name for each in releases[environment])}
     for release in releases[environment]:
         one = found[release.name]
         labels = {name: release.labels[name] for name in ("environment", "service", "tier")}
@@ -64,6 +65,27 @@ def test_a_kustomization_for_each_release(environment: str, releases: dict[str, 
         assert one["spec"]["serviceAccountName"] == environment
         assert one["spec"]["sourceRef"] == {"kind": "GitRepository", "name": repository["metadata"]["name"]}
         assert (one["spec"]["prune"], one["spec"]["wait"], one["spec"]["force"]) == (True, True, False)
+        assert one["spec"]["dependsOn"] == [{"name": f"{environment}-{STORE}"}]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_store_that_is_waited_for_is_the_one_that_the_services_name(
+    environment: str, releases: dict[str, list[Release]]
+) -> None:
+    one = of_kind(built(FLUX / "sources" / "rendered" / environment), "Kustomization")[f"{environment}-{STORE}"]
+    (waited,) = one["spec"]["healthChecks"]
+    named = [
+        (each.data["spec"]["secretStoreRef"], rendered.release.namespace)
+        for rendered in render(ROOT, releases[environment], objects=True)
+        for each in rendered.objects
+        if each.data["kind"] == "ExternalSecret"
+    ]
+    assert named
+    for store, namespace in named:
+        assert (store["kind"], store["name"], namespace) == (waited["kind"], waited["name"], waited["namespace"])
+    # With `wait`, Flux would look at what it applied, which is nothing, and not at the store.
+    assert not {"dependsOn", "wait"} & one["spec"].keys()
+    assert (one["spec"]["path"], one["spec"]["serviceAccountName"]) == (f"./{environment}/{STORE}", environment)
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

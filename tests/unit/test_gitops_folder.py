@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.gitops import folder, provenance
 from mldeploy.gitops.folder import Environment
+from mldeploy.gitops.hydrate import environment
 from mldeploy.gitops.provenance import Provenance
 
 
@@ -163,3 +165,11 @@ def test_two_at_once_are_refused(tmp_path: Path) -> None:
         folder.alone(tmp_path / "new"),
     ):
         pass
+
+
+def test_an_environment_has_a_folder_that_applies_nothing() -> None:
+    files = environment({"web": {"kustomization.yaml": "web"}})
+    assert yaml.safe_load(files["secret-store/kustomization.yaml"])["resources"] == []
+    assert yaml.safe_load(files["kustomization.yaml"])["resources"] == ["web"]
+    own = environment({"secret-store": {"kustomization.yaml": "a service's"}})
+    assert own["secret-store/kustomization.yaml"] == "a service's"

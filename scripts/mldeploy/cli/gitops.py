@@ -106,16 +106,20 @@ def status(
 def push(
     cluster: Annotated[str, typer.Option(metavar="NAME", help="The embedded cluster.")] = DEFAULT_NAME,
 ) -> None:
-    """Put this checkout's commit into the repository inside an embedded cluster, and let Argo CD know.
+    """Put this checkout's commit into the repository inside an embedded cluster, and let Argo CD or Flux know.
 
-    What `git push` is to a real repository. Prints the commit. The repository is started by mldeploy up --with argocd.
+    What `git push` is to a real repository; for Flux, what it would publish as well. Prints the commit. The repository
+    is started by mldeploy up --with argocd, or --with flux.
     """
     from mldeploy.cluster import open_cluster
-    from mldeploy.gitops import argocd, repository
+    from mldeploy.gitops.deliver import deliver
+    from mldeploy.report.progress import ConsoleProgress
 
-    opened = open_cluster(paths.checkout(), name=cluster)
-    typer.echo(repository.push(paths.checkout(), opened))
-    argocd.refresh(opened)
+    root = paths.checkout()
+    done = deliver(root, open_cluster(root, name=cluster), ConsoleProgress(paths.cache() / "durations.json"))
+    typer.echo(done.commit)
+    for environment, commit in done.published.items():
+        typer.echo(f"published for Flux: {environment} ({commit[:10]})", err=True)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -14,18 +14,47 @@ from mldeploy.gitops import kustomization
 from mldeploy.gitops.branch import Branch
 from mldeploy.gitops.publish import to_branch
 from mldeploy.gitops.repository import URL, pushing, serve
+from mldeploy.gitops.status import await_deployed
 from mldeploy.progress import Progress
 from mldeploy.published.images import of_programs
 from mldeploy.toolchain import tool_file
+from mldeploy.values import Workspace
 
 NAMESPACE = "flux-system"
 CONTROLLERS = ("source-controller", "kustomize-controller")
 BRANCH = "rendered"
+_KIND = "kustomizations.kustomize.toolkit.fluxcd.io"
 _READY_S = 300.0
+_DEPLOYED_S = 300.0
 
 
 def up(root: Path, cluster: Cluster, environment: str, progress: Progress) -> str:
     """Make Flux run in a cluster and deploy an environment from the checkout's commit, published inside the cluster.
+
+    It ends when the commit is deployed, and well.
+
+    Args:
+        root: the checkout; what is not committed is not deployed.
+        cluster: the embedded one, whose node has the services' images.
+        environment: which environment the cluster is for.
+        progress: told each step.
+
+    Returns:
+        The commit of the published manifests.
+
+    Raises:
+        RefusedError: as `start`.
+        MldeployError: as `start`; or it is not deployed in time, as where the environment has no store of secrets.
+    """
+    commit = start(root, cluster, environment, progress)
+    refresh(cluster)
+    names = [release.name for release in Workspace(root).releases(environment)]
+    await_deployed(cluster.kubeconfig, cluster.context, names, commit, progress, timeout_s=_DEPLOYED_S)
+    return commit
+
+
+def start(root: Path, cluster: Cluster, environment: str, progress: Progress) -> str:
+    """Make Flux run in a cluster and follow what the checkout's commit publishes there.
 
     Args:
         root: the checkout; what is not committed is not deployed.
@@ -71,6 +100,19 @@ def publish(root: Path, cluster: Cluster, environment: str, progress: Progress) 
     ):
         branch = Branch(root, BRANCH, address)
         return to_branch(branch, head="HEAD", wanted=[environment]).commit or branch.tip()
+
+
+def followed(cluster: Cluster) -> list[str]:
+    """List the environments that Flux deploys on a cluster; none where it has no Flux.
+
+    Raises:
+        ProcessError: the cluster refuses.
+    """
+    kubectl = Kubectl.of(cluster)
+    if not kubectl("get", "crd", _KIND, "--ignore-not-found", "--output", "name"):
+        return []
+    label = "jsonpath={.items[*].metadata.labels.environment}"
+    return sorted(set(kubectl("get", _KIND, "--namespace", NAMESPACE, "--output", label).split()))
 
 
 def refresh(cluster: Cluster) -> None:

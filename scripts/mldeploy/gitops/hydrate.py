@@ -12,6 +12,7 @@ from mldeploy.plan.objects import Manifested, manifested
 from mldeploy.render import Rendered, document
 
 KUSTOMIZATION = "kustomization.yaml"
+STORE = "secret-store"
 _TEST_HOOKS = {"test", "test-success"}
 _MADE = "Made by `mldeploy gitops publish` from the charts and values of provenance.yaml's commit: edit those."
 
@@ -45,9 +46,13 @@ def kustomization(resources: Sequence[str]) -> str:
 
 
 def environment(services: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Write an environment: its services' files below their names, and a kustomization of all of them."""
+    """Write an environment: its services' files below their names, and a kustomization of all of them.
+
+    And a folder of nothing: gitops/flux reads it to wait for the store, which the platform makes, before the services.
+    """
     files = {f"{service}/{name}": text for service, own in services.items() for name, text in own.items()}
-    return {**files, KUSTOMIZATION: kustomization(sorted(services))}
+    gate = {f"{STORE}/{KUSTOMIZATION}": kustomization([])}
+    return {**gate, **files, KUSTOMIZATION: kustomization(sorted(services))}
 
 
 def deployed(rendered: Rendered) -> list[Manifested]:

@@ -9,7 +9,6 @@ def _bring_up(place: Place) -> Added:
     from mldeploy.gitops import flux
 
     flux.up(place.root, place.cluster, "dev", place.progress)
-    flux.refresh(place.cluster)
     # It publishes the commit and applies its own objects each time; what that changes is Flux's to tell.
     return Added(changed=False)
 
