@@ -17,8 +17,11 @@ from mldeploy.check import openapi
 from mldeploy.cli.main import main
 from mldeploy.cluster import ApiServer
 from mldeploy.errors import ExitCode
-from mldeploy.plan import WORKTREE, Action, Kind, Live, Plan, plan_live
+from mldeploy.plan.live import Live
+from mldeploy.plan.model import Action, Kind, Plan
+from mldeploy.plan.planner import plan_live
 from mldeploy.plan.reports import FORMATS, write
+from mldeploy.plan.sides import WORKTREE
 from mldeploy.render import list_releases
 from mldeploy.toolchain import tool, tool_environment
 from tests.cluster.support import Kubectl, kubectl_for, with_kinds, with_namespace

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mldeploy.plan import WORKTREE, Kind, Plan, plan
+from mldeploy.plan.model import Kind, Plan
+from mldeploy.plan.planner import plan
+from mldeploy.plan.sides import WORKTREE
 
 if TYPE_CHECKING:
     from tests.deployments.scratch import Scratch

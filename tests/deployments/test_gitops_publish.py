@@ -18,7 +18,7 @@ from mldeploy.cli.main import main
 from mldeploy.errors import ExitCode, MldeployError, RefusedError
 from mldeploy.gitops.branch import Branch
 from mldeploy.gitops.publish import to_branch, to_folder
-from mldeploy.plan import plan
+from mldeploy.plan.planner import plan
 from mldeploy.render import environments, list_releases, parse, render
 from mldeploy.toolchain import tool
 

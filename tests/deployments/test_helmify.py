@@ -103,6 +103,16 @@ def test_a_failing_build_stops_the_release_and_says_why(there: Scratch, run: Run
     run("--environment", "prod", "--selector", "service=ml-api", "template")
 
 
+def test_a_service_that_one_environment_has_not(there: Scratch) -> None:
+    there.append("deployments/base.yaml", "    condition: batch.enabled\n")
+    for environment in ("dev", "staging", "prod"):
+        switch = str(environment != "staging").lower()
+        there.append(f"deployments/{environment}/environment.yaml", f"batch: {{enabled: {switch}}}\n")
+    helmify(there, "build", "ml-batch", "dev")
+    done = helmify(there, "build", "ml-batch", "staging", ok=(2,))
+    assert "staging: helmfile has no ml-batch there" in done.stderr
+
+
 def test_without_the_hook_helm_itself_refuses_the_chart(there: Scratch) -> None:
     argv: list[str | Path] = [tool("helm"), "template", "staging-ml-api", "deployments/kustomize/ml-api", "--namespace"]
     missing = process.run([*argv, "staging"], timeout_s=60, ok=(1,), cwd=there.root, env=tool_environment(ROOT))

@@ -11,7 +11,7 @@ import yaml
 
 from mldeploy import paths
 from mldeploy.cli import main as cli
-from mldeploy.overlay import files, kustomize
+from mldeploy.overlay import builds, files, kustomize
 from mldeploy.overlay.same import unequal
 from mldeploy.overlay.source import sources
 from mldeploy.plan.objects import manifested
@@ -128,6 +128,32 @@ def test_a_service_that_no_helmfile_has_any_more_is_told_and_removed(
     assert cli.main(["overlay", "check"]) == 1
     there.path(hand).unlink()
     assert cli.main(["overlay", "check"]) == 0
+
+
+def test_kustomize_is_asked_again_only_about_what_changed(
+    there: Scratch, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def counted(built: dict[str, str], folder: str) -> str:
+        asked.append(folder)
+        return kustomize.build_files(built, folder)
+
+    monkeypatch.setattr(builds, "build_files", counted)
+    assert files.check(there.root) == []
+    assert len(asked) == 2 * len(SERVICES) * len(OVERLAYS), "each overlay, without its patches and with them"
+    asked.clear()
+    assert files.check(there.root) == []
+    assert asked == []
+    there.replace("values/staging/ml-api.yaml", "maxReplicas: 6", "maxReplicas: 9")
+    files.build(there.root, [], Quiet())
+    assert asked == ["overlays/staging"]
+    assert "maxReplicas: 9" in kustomize.build(there.path("ml-api-kustomize/overlays/staging"))
+    asked.clear()
+    for path in (own_cache / "builds").glob("??/*"):
+        path.write_bytes(path.read_bytes().replace(b"ml-api", b"forged"))
+    assert files.check(there.root) == [], "what was damaged is not believed"
+    assert asked
 
 
 def test_a_hand_written_patch_is_kept_and_applied(there: Scratch) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mldeploy.github import affected_selectors
-from mldeploy.plan import Action, Kind, plan
+from mldeploy.plan.model import Action, Kind
+from mldeploy.plan.planner import plan
 from mldeploy.plan.reports import write
 from mldeploy.render import Selector
 from tests.deployments.planning import API, ENVIRONMENTS, EVERYWHERE, TEMPLATE, kinds, names, places, planned

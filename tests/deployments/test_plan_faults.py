@@ -10,8 +10,9 @@ import pytest
 
 from mldeploy.cli.main import main
 from mldeploy.errors import ExitCode, MldeployError
-from mldeploy.plan import WORKTREE, plan
+from mldeploy.plan.planner import plan
 from mldeploy.plan.reports import FORMATS, write
+from mldeploy.plan.sides import WORKTREE
 from tests.deployments.planning import API, ENVIRONMENTS, EVERYWHERE, names, planned
 
 if TYPE_CHECKING:

@@ -59,8 +59,8 @@ def publish(
 
     from mldeploy.gitops.branch import Branch
     from mldeploy.gitops.publish import to_branch, to_folder
-    from mldeploy.plan import WORKTREE
     from mldeploy.plan.reports import write
+    from mldeploy.plan.sides import WORKTREE
 
     root = paths.checkout()
     if folder is not None:

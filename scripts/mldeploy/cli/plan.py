@@ -24,8 +24,10 @@ exit codes: 0 planned; 1 something changes, with --detailed-exitcode; 2 a part c
 
 def main(argv: Sequence[str]) -> int:
     """Run the command."""
-    from mldeploy.plan import WORKTREE, Live, plan, plan_live
+    from mldeploy.plan.live import Live
+    from mldeploy.plan.planner import plan, plan_live
     from mldeploy.plan.reports import FORMATS, write
+    from mldeploy.plan.sides import WORKTREE
     from mldeploy.render import Selector, environments
     from mldeploy.rollout import context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mldeploy.errors import RefusedError
+from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.overlay import helm, tree
 from mldeploy.overlay.generate import generate
 from mldeploy.overlay.layout import OVERLAYS, Layout, overlay_name
@@ -30,6 +30,11 @@ def carried(layout: Layout, environment: str) -> tuple[str, list[Path]]:
     """
     root = layout.root
     (source,) = sources(root, [layout.service], [environment])
+    if environment not in source.targets:
+        raise MldeployError(
+            f"{environment}: helmfile has no {layout.service} there",
+            remedy="take it out of this environment in deployments/kustomize/helmfile.yaml, too",
+        )
     (generated,) = generate(root, [source])
     others = tuple(f"{OVERLAYS}/{each.name}/" for each in _overlays(layout) if each.name != overlay_name(environment))
     outdated = [each for each in tree.stale(layout, generated.files) if not each.name.startswith(others)]

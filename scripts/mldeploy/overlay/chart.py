@@ -10,11 +10,11 @@ from pathlib import Path
 
 from mldeploy import paths
 from mldeploy.errors import MldeployError, RefusedError
+from mldeploy.lock import exclusive
 from mldeploy.overlay import helm, memory, users
 from mldeploy.overlay.layout import Layout, refuse_links
 from mldeploy.overlay.stamp import Origin, origin
 from mldeploy.progress import Quiet
-from mldeploy.toolchain.lock import exclusive
 
 
 def build(root: Path, service: str, environment: str) -> Path:

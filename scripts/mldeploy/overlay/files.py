@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mldeploy import paths
+from mldeploy.lock import exclusive
 from mldeploy.overlay import orphans, tree
 from mldeploy.overlay.generate import Generated, generate
 from mldeploy.overlay.layout import Layout
 from mldeploy.overlay.source import sources
 from mldeploy.progress import Progress
-from mldeploy.toolchain.lock import exclusive
 
 
 def build(root: Path, services: Sequence[str], progress: Progress) -> list[str]:

@@ -9,13 +9,12 @@ end has to be, object by object, what the chart renders.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from mldeploy.errors import MldeployError
+from mldeploy.overlay.builds import Built, Question, builds
 from mldeploy.overlay.by_hand import ByHand, read_all, refuse_conflicts
-from mldeploy.overlay.kustomize import build_files
 from mldeploy.overlay.layout import BASE, KUSTOMIZATION, OVERLAYS, Layout, overlay_name
 from mldeploy.overlay.patches import (
     Differences,
@@ -31,12 +30,10 @@ from mldeploy.overlay.same import unequal
 from mldeploy.overlay.source import Source, Target
 from mldeploy.overlay.stamp import stamp
 from mldeploy.plan.objects import manifested
-from mldeploy.render import parse
 from mldeploy.render.document import write
 
 _SAID = "Made by mldeploy overlay build from {}: change that, never this."
 _BELOW = f"../../{BASE}"
-_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -69,10 +66,10 @@ class _Overlay:
     def home(self) -> str:
         return f"{OVERLAYS}/{overlay_name(self.environment)}"
 
-    def bare(self) -> str:
-        """Build the base with the overlay's namespace, prefix and labels, before any patch."""
+    def bare(self) -> Question:
+        """Ask for the base with the overlay's namespace, prefix and labels, before any patch."""
         text = kustomization([_BELOW], target=self.target, labels=labels(self.target))
-        return build_files({**self.base, f"{self.home}/{KUSTOMIZATION}": text}, self.home)
+        return Question({**self.base, f"{self.home}/{KUSTOMIZATION}": text}, self.home)
 
     def files(self, found: Differences, *, by_hand: bool) -> dict[str, str]:
         """Write the overlay's generated files."""
@@ -87,10 +84,10 @@ class _Overlay:
         texts = {name: write(each) for name, each in {**found.resources, **patches}.items()}
         return {f"{self.home}/{name}": stamp(said, each) for name, each in {**texts, KUSTOMIZATION: body}.items()}
 
-    def build(self, found: Differences, *, by_hand: bool) -> str:
-        """Build the overlay, with its hand-written patches or without."""
+    def whole(self, found: Differences, *, by_hand: bool) -> Question:
+        """Ask for the overlay, with its hand-written patches or without."""
         written = {f"{self.home}/{one.name}": one.text for one in self.hands if by_hand}
-        return build_files({**self.base, **self.files(found, by_hand=by_hand), **written}, self.home)
+        return Question({**self.base, **self.files(found, by_hand=by_hand), **written}, self.home)
 
 
 def generate(root: Path, sources: Sequence[Source]) -> list[Generated]:
@@ -111,27 +108,22 @@ def generate(root: Path, sources: Sequence[Source]) -> list[Generated]:
         for layout in (Layout(root, source.service),)
         for name, target in source.targets.items()
     ]
-    with ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        found = _differences(overlays, list(pool.map(_Overlay.bare, overlays)))
-        for overlay, differs in zip(overlays, found, strict=True):
-            refuse_conflicts(root, overlay.target, differs, overlay.hands)
-        plain = list(pool.map(lambda one, differs: one.build(differs, by_hand=False), overlays, found))
-        _prove(overlays, plain)
-        built = list(
-            pool.map(
-                lambda one, differs, text: one.build(differs, by_hand=True) if one.hands else text,
-                overlays,
-                found,
-                plain,
-            )
-        )
+    found = _differences(overlays, builds([each.bare() for each in overlays]))
+    pairs = list(zip(overlays, found, strict=True))
+    for overlay, differs in pairs:
+        refuse_conflicts(root, overlay.target, differs, overlay.hands)
+    plain = builds([each.whole(differs, by_hand=False) for each, differs in pairs])
+    _prove(overlays, plain)
+    patched = [each.whole(differs, by_hand=True) for each, differs in pairs if each.hands]
+    with_hands = iter(builds(patched))
+    built = [next(with_hands) if each.hands else one for each, one in zip(overlays, plain, strict=True)]
     made: list[Generated] = []
     for source, (files, _) in zip(sources, bases, strict=True):
         own = [index for index, overlay in enumerate(overlays) if overlay.source is source]
         texts = [overlays[index].files(found[index], by_hand=True) for index in own]
         everything = {**files, **{path: text for each in texts for path, text in each.items()}}
-        builds = {overlays[index].environment: built[index] for index in own}
-        made.append(Generated(Layout(root, source.service), everything, builds))
+        by_environment = {overlays[index].environment: built[index].text for index in own}
+        made.append(Generated(Layout(root, source.service), everything, by_environment))
     return made
 
 
@@ -144,21 +136,21 @@ def _base(source: Source) -> tuple[dict[str, str], dict[Id, str]]:
     return {f"{BASE}/{name}": stamp(said, text) for name, text in texts.items()}, names
 
 
-def _differences(overlays: Sequence[_Overlay], bare: Sequence[str]) -> list[Differences]:
+def _differences(overlays: Sequence[_Overlay], bare: Sequence[Built]) -> list[Differences]:
     return [
         differences(
-            manifested(objects, overlay.target.release.namespace),
+            manifested(built.objects, overlay.target.release.namespace),
             overlay.target,
             file_names(overlay.target.objects, overlay.target.prefix, overlay.names),
         )
-        for overlay, objects in zip(overlays, parse(bare), strict=True)
+        for overlay, built in zip(overlays, bare, strict=True)
     ]
 
 
-def _prove(overlays: Sequence[_Overlay], built: Sequence[str]) -> None:
-    for overlay, objects in zip(overlays, parse(built), strict=True):
+def _prove(overlays: Sequence[_Overlay], built: Sequence[Built]) -> None:
+    for overlay, one in zip(overlays, built, strict=True):
         release = overlay.target.release
-        lines = unequal(overlay.target.objects, list(manifested(objects, release.namespace)))
+        lines = unequal(overlay.target.objects, list(manifested(one.objects, release.namespace)))
         if lines:
             raise MldeployError(
                 f"{release.environment}: kustomize cannot be made to build what {overlay.source.chart} renders for "

@@ -33,7 +33,7 @@ def install(names: Sequence[str], progress: Progress, *, pins: Pins | None = Non
     left_over = not names and caches.are_ours()
     if all(_is_good(pins, pin) for pin in wanted) and not left_over:
         return []
-    from mldeploy.toolchain.lock import exclusive
+    from mldeploy.lock import exclusive
     from mldeploy.toolchain.on_path import adopt
 
     with exclusive(paths.cache() / "tools" / ".lock", "installs tools", progress):
