@@ -206,6 +206,12 @@ def test_a_broken_hand_written_patch(text: str, said: str, there: Scratch, capsy
     [
         (["build", "ml-ap"], 2, "no such service: ml-ap\n  -> did you mean 'ml-api'?"),
         (["chart", "ml-api", "prd"], 2, "no such environment: prd\n  -> did you mean 'prod'?"),
+        (
+            ["chart", "ml-api", "production"],
+            2,
+            "production\n  -> production is the overlay of prod",
+        ),
+        (["clean", "ml-api", "default"], 2, "no such environment: default\n  -> default is the overlay of dev"),
         (["chart", "../../etc", "staging"], 3, "'../../etc': no name of a service"),
         (["chart", "ml-api", "../x"], 3, "'../x': no name of a service or an environment"),
         (["clean", "/etc", "staging"], 3, "'/etc': no name of a service"),
@@ -218,6 +224,26 @@ def test_names_that_are_none(
     assert cli.main(["overlay", *words]) == code
     assert said in capsys.readouterr().err
     assert there.git("status", "--porcelain") == ""
+
+
+def test_an_edited_file_is_told_with_what_to_do(there: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    there.append("ml-api-kustomize/base/deployment.yaml", "# mine\n")
+    for words, code in ((["chart", "ml-api", "staging"], 3), (["build"], 3), (["check"], 1)):
+        assert cli.main(["overlay", *words]) == code
+        captured = capsys.readouterr()
+        assert "ml-api-kustomize/base/deployment.yaml: was edited by hand" in captured.out + captured.err
+        assert ("look at what people wrote" if code == 1 else "then delete the file") in captured.err
+
+
+def test_two_releases_of_one_service_are_refused(there: Scratch, capsys: pytest.CaptureFixture[str]) -> None:
+    twin = (
+        'chart: "{{ .Values.root }}/charts/ml-api"\n    inherit: [template: service]\n    labels: {service: ml-api}\n'
+    )
+    there.append("deployments/base.yaml", f'  - name: "{{{{ .Values.environment }}}}-ml-api-two"\n    {twin}')
+    before = tree_of(there)
+    assert cli.main(["overlay", "build"]) == 2
+    assert "dev: dev-ml-api and dev-ml-api-two are both the service ml-api" in capsys.readouterr().err
+    assert tree_of(there) == before
 
 
 @pytest.mark.parametrize(

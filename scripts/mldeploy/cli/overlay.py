@@ -53,7 +53,10 @@ def _files(verb: str, services: Sequence[str]) -> int:
     told = files.check(root, services)
     sys.stdout.write("".join(f"{line}\n" for line in told))
     if told:
-        sys.stderr.write("mldeploy: not up to date\n  -> run mldeploy overlay build, and commit what it writes\n")
+        first = "" if all(each.ours for each in told) else "look at what people wrote or edited; then "
+        sys.stderr.write(
+            f"mldeploy: not up to date\n  -> {first}run mldeploy overlay build, and commit what it writes\n"
+        )
     return ExitCode.FINDINGS if told else ExitCode.CLEAN
 
 

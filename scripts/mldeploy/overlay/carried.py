@@ -41,7 +41,9 @@ def carried(layout: Layout, environment: str) -> tuple[str, list[Path]]:
     if outdated:
         raise RefusedError(
             "\n".join(map(str, outdated)),
-            remedy=f"run mldeploy overlay build {layout.service}, look at what it changes, and commit it",
+            remedy=f"run mldeploy overlay build {layout.service}, look at what it changes, and commit it"
+            if all(each.ours for each in outdated)
+            else tree.EDITED_REMEDY,
         )
     release = source.targets[environment].release
     inputs = [root / ROOT_HELMFILE, root / "deployments", layout.home, *release.values_files]

@@ -12,7 +12,7 @@ from mldeploy import paths
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.lock import exclusive
 from mldeploy.overlay import helm, memory, users
-from mldeploy.overlay.layout import Layout, refuse_links
+from mldeploy.overlay.layout import Layout, refuse_links, refuse_overlay_name
 from mldeploy.overlay.stamp import Origin, origin
 from mldeploy.progress import Quiet
 
@@ -34,6 +34,7 @@ def build(root: Path, service: str, environment: str) -> Path:
         CheckFailedError: a hand-written patch sets what values set too.
         MldeployError: no such service or environment, or kustomize fails.
     """
+    refuse_overlay_name(environment)
     layout = Layout(root, service)
     folder = _folder(root)
     remembered = folder / f"{layout.service}.{layout.overlay(environment).name}.json"
@@ -69,7 +70,9 @@ def clean(root: Path, service: str, environment: str) -> str:
 
     Raises:
         RefusedError: what is there was not made here, or somebody edited it.
+        MldeployError: an overlay's name instead of an environment's.
     """
+    refuse_overlay_name(environment)
     layout = Layout(root, service)
     with _alone(layout) as known:
         own = users.helmfile_above()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mldeploy.errors import RefusedError
+from mldeploy.errors import MldeployError, RefusedError
 
 BASE = "base"
 OVERLAYS = "overlays"
@@ -25,6 +25,19 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 def overlay_name(environment: str) -> str:
     """Give the overlay's name of an environment: dev is `default`, prod `production`, every other its own."""
     return _OVERLAY_NAMES.get(environment, environment)
+
+
+def refuse_overlay_name(environment: str) -> None:
+    """Refuse an overlay's name where an environment is asked for: both lead to the same folder.
+
+    Raises:
+        MldeployError: it is one.
+    """
+    for name, overlay in _OVERLAY_NAMES.items():
+        if environment == overlay:
+            raise MldeployError(
+                f"no such environment: {overlay}", remedy=f"{overlay} is the overlay of {name}: say {name}"
+            )
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def left(layout: Layout) -> list[tree.Stale]:
         Origin.EDITED: f"was made by mldeploy and edited by hand, {_OVER}: delete it",
         Origin.FOREIGN: f"was written by hand, {_OVER}: delete it, or move it to another",
     }
-    return [tree.Stale(home, name, words[origin(text)]) for name, text in tree.read(layout).items()]
+    found = ((name, origin(text)) for name, text in tree.read(layout).items())
+    return [tree.Stale(home, name, words[whose], whose is Origin.OURS) for name, whose in found]
 
 
 def remove(layout: Layout) -> list[str]:

@@ -66,7 +66,13 @@ def sources(root: Path, services: Sequence[str] = (), only: Sequence[str] = ()) 
         if listing.error:
             raise MldeployError(listing.error, remedy="run helmfile list and correct what it says")
         for release in listing.releases:
-            listed.setdefault(release.service, {})[listing.environment] = release
+            other = listed.setdefault(release.service, {}).setdefault(listing.environment, release)
+            if other is not release:
+                raise MldeployError(
+                    f"{listing.environment}: {other.name} and {release.name} are both the service {release.service}, "
+                    "and an overlay is of one",
+                    remedy="give each a label `service` of its own",
+                )
     for service in services:
         if service not in listed:
             near = get_close_matches(service, listed, n=1)

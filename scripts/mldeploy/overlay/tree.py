@@ -21,19 +21,27 @@ from mldeploy.overlay.stamp import Origin, origin
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_REMEDY = (
+EDITED_REMEDY = (
     f"put the change into the values or the chart, or into {BY_HAND}/ of an overlay (docs/overlays.md); then delete "
-    "the file, and it is made again"
+    "the file, and mldeploy overlay build makes it again"
 )
+
+
+_EDITED, _FOREIGN = _BY_PEOPLE = ("was edited by hand", "is not generated")
 
 
 @dataclass(frozen=True)
 class Stale:
-    """A file that is not as it is to be: its path below `home`, a folder relative to the checkout, and what it is."""
+    """A file that is not as it is to be: its path below `home`, a folder relative to the checkout, and what it is.
+
+    Attributes:
+        ours: `mldeploy overlay build` puts it right; else people have to.
+    """
 
     home: Path
     name: str
     what: str
+    ours: bool = True
 
     def __str__(self) -> str:
         return f"{self.home / self.name}: {self.what}"
@@ -48,7 +56,7 @@ def stale(layout: Layout, files: Mapping[str, str]) -> list[Stale]:
     found = read(layout)
     home = layout.home.relative_to(layout.root)
     told = ((name, _stale(found.get(name), files.get(name))) for name in sorted({*found, *files}))
-    return [Stale(home, name, what) for name, what in told if what]
+    return [Stale(home, name, what, what not in _BY_PEOPLE) for name, what in told if what]
 
 
 def _stale(text: str | None, wanted: str | None) -> str:
@@ -56,12 +64,12 @@ def _stale(text: str | None, wanted: str | None) -> str:
         return "is missing"
     whose = origin(text)
     if whose is Origin.EDITED:
-        return "was edited by hand"
+        return _EDITED
     if wanted is None:
         return "is made no more" if whose is Origin.OURS else ""
     if text == wanted:
         return ""
-    return "is out of date" if whose is Origin.OURS else "is not generated"
+    return "is out of date" if whose is Origin.OURS else _FOREIGN
 
 
 def write(layout: Layout, files: Mapping[str, str]) -> list[str]:
@@ -79,9 +87,9 @@ def write(layout: Layout, files: Mapping[str, str]) -> list[str]:
     for name, text in found.items():
         whose = origin(text)
         if whose is Origin.EDITED:
-            raise RefusedError(f"{home}/{name}: was edited by hand; nothing was written", remedy=_REMEDY)
+            raise RefusedError(f"{home}/{name}: was edited by hand; nothing was written", remedy=EDITED_REMEDY)
         if whose is Origin.FOREIGN and name in files:
-            raise RefusedError(f"{home}/{name}: is not generated, and would be overwritten", remedy=_REMEDY)
+            raise RefusedError(f"{home}/{name}: is not generated, and would be overwritten", remedy=EDITED_REMEDY)
     gone = [name for name, text in found.items() if name not in files and origin(text) is Origin.OURS]
     changed = [name for name, text in files.items() if found.get(name) != text]
     if gone or changed:
