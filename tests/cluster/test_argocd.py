@@ -6,7 +6,9 @@ The tests of this module go on from each other's state, in their order.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +81,18 @@ def test_the_command_shows_it(
         (name, "Synced", "Healthy") for name in NAMES
     ]
     assert {one["revision"] for one in shown} == {checkout.git("rev-parse", "HEAD")}
+
+
+def test_argo_cd_s_own_program_needs_no_login(checkout: Checkout, cluster: Cluster, tmp_path: Path) -> None:
+    """As docs/gitops.md says: with the user's own rights, and namespace argocd in the context."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_bytes(cluster.kubeconfig.read_bytes())
+    kubeconfig.chmod(0o600)
+    own = {"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+    process.run([tool("kubectl"), "config", "set-context", "--current", "--namespace=argocd"], timeout_s=30, env=own)
+    done = process.run([tool("argocd"), "--core", "app", "get", "dev-ml-api"], timeout_s=90, env=own)
+    assert re.search(r"^Sync Status: +Synced to main ", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^Health Status: +Healthy$", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.parametrize(
