@@ -39,8 +39,7 @@ def checkout(operator: Place, kubectl: Kubectl, tmp_path_factory: pytest.TempPat
     flux.start(made.root, operator.cluster, "dev", Quiet())
     yield made
     kubectl("delete", "kustomizations,gitrepositories", "--all", "-n", flux.NAMESPACE, "--timeout=120s")
-    for namespace in ("dev", flux.NAMESPACE, GIT):
-        kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", flux.NAMESPACE, GIT, "--wait=true", "--timeout=110s")
     kinds = [name for name in kubectl("get", "crd", "-o", "name").split() if name.endswith(".toolkit.fluxcd.io")]
     kubectl("delete", *kinds)
 
