@@ -82,6 +82,9 @@ def up(root: Path, cluster: Cluster, environment: str, progress: Progress, *, so
         step.update("applications")
         names = [release.name for release in Workspace(root).releases(environment)]
         applications = [f"application/{name}" for name in names]
+        # One that was looked at before the rest could answer is looked at again after three minutes only, unless asked.
+        again = f"argocd.{_GROUP}/application-set-refresh=true"
+        kubectl("annotate", f"applicationsets.{_GROUP}", "--all", "--namespace", NAMESPACE, "--overwrite", again)
         # What it finds out about a branch it keeps for minutes: it is asked anew when it knows which one is meant.
         for condition in ("create", f"jsonpath={{.spec.source.targetRevision}}={_BRANCHES[source]}"):
             kubectl.wait(condition, *applications, "--namespace", NAMESPACE, timeout_s=_READY_S)
