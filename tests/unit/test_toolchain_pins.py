@@ -66,6 +66,13 @@ def test_stamps_carry_the_version() -> None:
     assert "-X k8s.io/component-base/version.gitMinor=36" in flags
 
 
+def test_tags_are_those_of_all_programs_of_a_module(tmp_path: Path) -> None:
+    entry = '[{0}]\nmodule = "own"\npackage = "."\ngroup = "test"\ntags = {1}\n'
+    pins = read(declare(tmp_path, entry.format("one", '["small"]') + entry.format("two", '["small", "quiet"]')))
+    assert pins.tags("own") == ("small", "quiet")
+    assert PINS.tags("helm") == ()
+
+
 def test_the_key_is_of_all_that_decides_the_tool(tmp_path: Path) -> None:
     entry = '[own]\nmodule = "own"\npackage = "."\ngroup = "test"\n'
     pins = read(declare(tmp_path, entry))
@@ -84,6 +91,10 @@ def test_the_key_is_of_all_that_decides_the_tool(tmp_path: Path) -> None:
     stamped = read(tmp_path)
     assert stamped.key(stamped.pin("own")) not in {key, changed.key(changed.pin("own"))}
 
+    (tmp_path / "tools.toml").write_text(entry + 'tags = ["small"]\n', "utf-8")
+    tagged = read(tmp_path)
+    assert tagged.key(tagged.pin("own")) not in {key, changed.key(changed.pin("own"))}
+
 
 @pytest.mark.parametrize(
     ("text", "message"),
@@ -95,6 +106,7 @@ def test_the_key_is_of_all_that_decides_the_tool(tmp_path: Path) -> None:
         ('[own]\nmodule = "gone"\npackage = "."\ngroup = "test"\n', "module folder gone has no go.mod"),
         ('[own]\nmodule = "own"\npackage = "."\ngroup = "test"\nstamps = []\n', "unknown key 'stamps'"),
         ('[own]\nmodule = "own"\npackage = "."\ngroup = "test"\nask = "version"\n', "ask has the wrong type"),
+        ('[own]\nmodule = "own"\npackage = "."\ngroup = "test"\ntags = "a"\n', "tags has the wrong type"),
         ('[own]\nmodule = "own"\npackage = "."\ngroup = "test"\nfiles = [1]\n', "files has the wrong type"),
     ],
 )

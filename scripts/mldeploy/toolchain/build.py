@@ -76,6 +76,11 @@ class Job:
         """The module's folder."""
         return self.pins.folder / self.module
 
+    @property
+    def tags(self) -> str:
+        """The build tags, as `-tags` takes them."""
+        return ",".join(self.pins.tags(self.module))
+
 
 def build(job: Job, running: Running, progress: Progress) -> None:
     """Build and install programs of one module; those that were finished before an interruption or error are kept.
@@ -131,7 +136,7 @@ class _Package:
 def _list(job: Job, running: Running, step: Step, *flags: str) -> list[_Package]:
     form = "=\t{{.ImportPath}}\t{{.DepOnly}}\t{{with .Module}}{{.Dir}}\t{{.Version}}{{else}}\t{{end}}\t{{.Export}}"
     packed = [pin.package for pin in job.wanted]
-    argv: list[str | Path] = [job.go.program, "list", "-deps", *flags, "-f", form, *packed]
+    argv: list[str | Path] = [job.go.program, "list", "-deps", "-tags", job.tags, *flags, "-f", form, *packed]
     packages: list[_Package] = []
 
     def read(line: str) -> None:
@@ -147,7 +152,8 @@ def _list(job: Job, running: Running, step: Step, *flags: str) -> list[_Package]
 
 def _compile(job: Job, running: Running, step: Step, *, out: Path, total: int) -> None:
     flags = [*_COMPILED, "-v", "-buildvcs=false", "-ldflags", job.pins.ldflags(job.module), "-o", f"{out}/"]
-    argv: list[str | Path] = [job.go.program, "build", *flags, *(pin.package for pin in job.wanted)]
+    packed = [pin.package for pin in job.wanted]
+    argv: list[str | Path] = [job.go.program, "build", "-tags", job.tags, *flags, *packed]
     compiled = 0
 
     def read(line: str) -> None:

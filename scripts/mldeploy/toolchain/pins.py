@@ -24,6 +24,7 @@ class Pin:
     package: str
     group: str
     version: str = ""
+    tags: tuple[str, ...] = ()
     stamp: tuple[str, ...] = ()
     ask: tuple[str, ...] = ()
     build_mb: int = 0
@@ -78,6 +79,10 @@ class Pins:
         )
         return " ".join(["-s -w", *(f"-X {stamp}" for stamp in stamps)])
 
+    def tags(self, module: str) -> tuple[str, ...]:
+        """Give the build tags that every program of a module is built with: those of all of them, as with `ldflags`."""
+        return tuple(dict.fromkeys(tag for pin in self.tools.values() if pin.module == module for tag in pin.tags))
+
     def key(self, pin: Pin) -> str:
         """Hash all that decides what a tool is: package, version, files, flags, and every file of its module folder.
 
@@ -86,6 +91,7 @@ class Pins:
         """
         digest = hashlib.sha256()
         parts = [pin.name, pin.package, pin.version, pin.binary, *pin.files, self.ldflags(pin.module)]
+        parts += [f"tag {tag}" for tag in self.tags(pin.module)]
         folder = self.folder / pin.module
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.name.endswith("_test.go"):
