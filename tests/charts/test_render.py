@@ -68,6 +68,20 @@ def test_pods_meet_pod_security_restricted(fixture: Path, manifests: Callable[..
             assert "memory" in container["resources"]["limits"]
 
 
+@pytest.mark.parametrize(
+    ("given", "written"), [("10s", "10s"), ("90s", "1m30s"), ("15m", "15m0s"), ("1h", "1h0m0s"), ("1h30m5s", "1h30m5s")]
+)
+def test_an_interval_is_written_as_the_operator_writes_it(
+    given: str, written: str, manifests: Callable[..., list[Manifest]], tmp_path: Path
+) -> None:
+    """Else the operator's own update makes the field the operator's, and the next upgrade is a conflict."""
+    values = tmp_path / "values.yaml"
+    values.write_text(f"externalSecret:\n  refreshInterval: {given}\n", "utf-8")
+    found = manifests("ml-api", CHARTS / "ml-api" / "ci" / "external-secret-values.yaml", values)
+    (secret,) = [one for one in found if one["kind"] == "ExternalSecret"]
+    assert secret["spec"]["refreshInterval"] == written
+
+
 @each_fixture
 def test_selectors_hold_what_never_changes(fixture: Path, manifests: Callable[..., list[Manifest]]) -> None:
     found = manifests(fixture.parents[1].name, fixture)

@@ -13,7 +13,7 @@ metadata:
     {{- /* Argo CD waits until the Secret is there before it goes on to what mounts it. */}}
     argocd.argoproj.io/sync-wave: "-1"
 spec:
-  refreshInterval: {{ .refreshInterval }}
+  refreshInterval: {{ include "ml-common.duration" .refreshInterval }}
   secretStoreRef:
     name: {{ .storeRef.name }}
     kind: {{ .storeRef.kind }}
@@ -34,4 +34,16 @@ spec:
         {{- toYaml $remote | nindent 8 }}
     {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* A duration as Go writes it: 15m is 15m0s. The operator writes it so into the object, which would make the field the operator's and
+the next upgrade a conflict. */}}
+{{- define "ml-common.duration" -}}
+{{- $unit := dict "h" 3600 "m" 60 "s" 1 -}}
+{{- $seconds := 0 -}}
+{{- range regexFindAll "[0-9]+[hms]" . -1 -}}
+{{- $last := regexFind "[hms]" . -}}
+{{- $seconds = add $seconds (mul (trimSuffix $last . | atoi) (get $unit $last)) -}}
+{{- end -}}
+{{- duration $seconds -}}
 {{- end }}
