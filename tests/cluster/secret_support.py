@@ -30,9 +30,9 @@ def secret(kubectl: Kubectl, namespace: str, name: str = "dev-ml-api", key: str 
     return base64.b64decode(data[key]).decode()
 
 
-def synced(kubectl: Kubectl, name: str = "dev-ml-api") -> tuple[str, str]:
+def synced(kubectl: Kubectl, name: str = "dev-ml-api", namespace: str = "dev") -> tuple[str, str]:
     """Give the status and the reason of an ExternalSecret's Ready condition."""
-    found = items(kubectl, "externalsecrets", "dev")[name]
+    found = items(kubectl, "externalsecrets", namespace)[name]
     (ready,) = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
     return ready["status"], ready["reason"]
 
@@ -48,7 +48,7 @@ def predict(port: int, key: str) -> int:
         connection.close()
 
 
-def answered(cluster: Cluster, *keys: str) -> list[int]:
-    """Ask one pod for a prediction with each key ("": without one), and give the statuses."""
-    with forward(cluster.kubeconfig, cluster.context, "dev", "svc/dev-ml-api", 8000) as one:
+def answered(cluster: Cluster, *keys: str, namespace: str = "dev") -> list[int]:
+    """Ask one pod of an environment for a prediction with each key ("": without one), and give the statuses."""
+    with forward(cluster.kubeconfig, cluster.context, namespace, f"svc/{namespace}-ml-api", 8000) as one:
         return [predict(one.port, key) for key in keys]

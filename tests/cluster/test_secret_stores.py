@@ -20,6 +20,7 @@ CRDS = ROOT / "policies" / "crds" / "external-secrets.yaml"
 STORES = [
     ("dev", "dev.enabled=true", "kubernetes.auth.serviceAccount"),
     ("staging", "staging.enabled=true", "vault.auth.kubernetes.serviceAccountRef"),
+    ("staging", "staging.enabled=true,staging.vault=cluster", "vault.auth.kubernetes.serviceAccountRef"),
     ("prod", "prod.enabled=true,prod.cloud=aws", "aws.auth.jwt.serviceAccountRef"),
     ("prod", "prod.enabled=true,prod.cloud=gcp", "gcpsm.auth.workloadIdentity.serviceAccountRef"),
     ("prod", "prod.enabled=true,prod.cloud=azure", "azurekv.serviceAccountRef"),
@@ -48,7 +49,7 @@ def rendered(environment: str, settings: str) -> list[dict[str, Any]]:
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
 
-@pytest.mark.parametrize(("environment", "settings", "account"), STORES, ids=[one[2].split(".")[0] for one in STORES])
+@pytest.mark.parametrize(("environment", "settings", "account"), STORES, ids=[one[1] for one in STORES])
 def test_the_api_server_takes_it(environment: str, settings: str, account: str, kubectl: Kubectl) -> None:
     documents = rendered(environment, settings)
     for document in documents:

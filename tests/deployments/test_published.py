@@ -14,6 +14,7 @@ import yaml
 from mldeploy import process
 from mldeploy.progress import Quiet
 from mldeploy.published import BuiltImages, prepare
+from mldeploy.vault.place import CA_CONFIG_MAP, CA_KEY, HOST
 
 Helmfile = Callable[..., process.Completed]
 FILE = Path("deployments") / "published" / "helmfile.yaml"
@@ -151,6 +152,23 @@ def test_the_store_s_account_may_read_named_secrets_alone(helmfile: Helmfile, op
     assert not [document for document in documents if document["kind"].startswith("Cluster")]
     (store,) = [document for document in documents if document["kind"] == "SecretStore"]
     assert store["spec"]["provider"]["kubernetes"]["remoteNamespace"] == role["metadata"]["namespace"] == "secrets-dev"
+
+
+@pytest.mark.parametrize(
+    ("environment", "server", "trusted"),
+    [
+        ("default", "https://vault.example.com:8200", None),
+        ("local", f"https://{HOST}:8200", {"type": "ConfigMap", "name": CA_CONFIG_MAP, "key": CA_KEY}),
+    ],
+)
+def test_staging_s_vault_is_the_cluster_s_own_where_nothing_else_is_reached(
+    environment: str, server: str, trusted: dict[str, str] | None, helmfile: Helmfile
+) -> None:
+    words = ("--file", FILE.with_name("stores.yaml"), "--environment", environment, "--selector", "environment=staging")
+    text = helmfile(*words, "--state-values-set", "staging.enabled=true", "template").stdout
+    (store,) = [one for one in yaml.safe_load_all(text) if one and one["kind"] == "SecretStore"]
+    vault = store["spec"]["provider"]["vault"]
+    assert (vault["server"], vault.get("caProvider")) == (server, trusted)
 
 
 @pytest.mark.parametrize(

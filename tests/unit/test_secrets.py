@@ -36,7 +36,7 @@ def given(root: Path, text: str, mode: int = 0o600) -> Path:
     return path
 
 
-@pytest.mark.parametrize("environment", ["staging", "prod", "nope"])
+@pytest.mark.parametrize("environment", ["prod", "nope"])
 def test_a_store_outside_the_cluster_is_not_seeded(environment: str, root: Path) -> None:
     assert refusal(root, environment).message.startswith(f"{environment}: ")
 
@@ -66,6 +66,10 @@ def test_a_wrong_file_is_refused_without_its_content(text: str, said: str, root:
     assert error.message == f"{path}: {said}"
     assert CANARY not in str(error)
     assert error.__cause__ is None
+
+
+def test_an_environment_with_a_vault_is_looked_for_in_the_cluster(root: Path) -> None:
+    assert refusal(root, "staging").message == f"{root / 'no-kubeconfig'}: no such kubeconfig"
 
 
 def test_a_good_file_is_read_and_then_the_cluster_is_asked(root: Path) -> None:

@@ -28,7 +28,10 @@ def up(
     extras: Annotated[
         list[str] | None,
         typer.Option(
-            "--with", metavar="NAME", help="add to dev: argocd or flux (it deploys dev from git)", show_default=False
+            "--with",
+            metavar="NAME",
+            help="add argocd or flux (it deploys dev from git), or vault (staging's secrets come from it)",
+            show_default=False,
         ),
     ] = None,
 ) -> ExitCode:

@@ -16,7 +16,8 @@ from mldeploy.errors import MldeployError
 from mldeploy.progress import Progress
 from mldeploy.secrets.asking import Asker
 from mldeploy.secrets.following import follow, sync
-from mldeploy.secrets.sources import NamespaceSource, Source, check_writable, given
+from mldeploy.secrets.opening import check_writable, opened
+from mldeploy.secrets.sources import Source, given
 from mldeploy.smoke.kube import ApiClient, connect, disconnect
 from mldeploy.values import Release, Workspace
 
@@ -123,7 +124,7 @@ def _each_key(
     kubeconfig: Path | None,
     context: str,
 ) -> tuple[str, ...]:
-    check_writable(environment)
+    check_writable(root, environment)
     workspace = Workspace(root)
     release = workspace.release(environment, service)
     keys = _keys(release, workspace.layered(release).values.get("externalSecret"))
@@ -136,8 +137,9 @@ def _each_key(
             )
     api = connect(kubeconfig, context)
     try:
-        work = _Work(api, release, NamespaceSource(api, environment), Asker(api, root, release), progress)
-        return tuple(f"{work.source.where(key.remote)}: {key.property}" for key in keys if one(work, key))
+        with opened(root, environment, api, kubeconfig=kubeconfig, context=context) as source:
+            work = _Work(api, release, source, Asker(api, root, release), progress)
+            return tuple(f"{source.where(key.remote)}: {key.property}" for key in keys if one(work, key))
     finally:
         disconnect(api)
 

@@ -1,4 +1,4 @@
-"""Fills the namespace that an environment's store reads, with keys that nobody chose or those of a git-ignored file."""
+"""Fills what an environment's store reads, with keys that nobody chose or those of a git-ignored file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mldeploy.progress import Progress
-from mldeploy.secrets.sources import NamespaceSource, Source, check_writable, given
-from mldeploy.smoke.kube import ApiClient, ApiError, connect, core, disconnect, explained
+from mldeploy.secrets.opening import check_writable, opened
+from mldeploy.secrets.sources import Source, given
+from mldeploy.smoke.kube import connect, disconnect
 from mldeploy.values import Workspace
 
 _RANDOM_BYTES = 32
-_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def seed(root: Path, environment: str, progress: Progress, *, kubeconfig: Path |
     """Write what the environment's releases take from the store and it does not have yet.
 
     A value of `.mldeploy/secrets/<environment>.yaml` (secret to property to text) goes before what is there; anything
-    else that is missing is random, and what is there stays. Values go to the API server in requests' bodies and are in
+    else that is missing is random, and what is there stays. Values go to the store in requests' bodies and are in
     no argument, message or log.
 
     Args:
@@ -42,16 +42,16 @@ def seed(root: Path, environment: str, progress: Progress, *, kubeconfig: Path |
         MldeployError: the environment's store is not written from here, the file is readable for others or no such
             mapping, or the store refuses.
     """
-    check_writable(environment)
+    check_writable(root, environment)
     wanted = _wanted(root, environment)
     by_hand = given(root, environment)
     api = connect(kubeconfig, context)
     try:
-        source = NamespaceSource(api, environment)
-        _guarded_namespace(api, f"secrets-{environment}")
-        written: list[str] = []
-        for key in sorted(wanted.keys() | by_hand.keys()):
-            written += _fill(source, key, wanted.get(key, set()), by_hand.get(key, {}))
+        with opened(root, environment, api, kubeconfig=kubeconfig, context=context) as source:
+            source.prepare()
+            written: list[str] = []
+            for key in sorted(wanted.keys() | by_hand.keys()):
+                written += _fill(source, key, wanted.get(key, set()), by_hand.get(key, {}))
     finally:
         disconnect(api)
     progress.note(f"secrets of {environment}: {f'{len(written)} written' if written else 'nothing to write'}")
@@ -68,29 +68,6 @@ def _wanted(root: Path, environment: str) -> dict[str, set[str]]:
             for remote in declared["data"].values():
                 found.setdefault(remote["key"], set()).add(remote.get("property", ""))
     return found
-
-
-def _guarded_namespace(api: ApiClient, name: str) -> None:
-    """Make the namespace where no pod can run, so that none can mount what is in it."""
-    labels = {
-        "app.kubernetes.io/managed-by": "mldeploy",
-        "pod-security.kubernetes.io/enforce": "restricted",
-    }
-    _create(
-        f"make the namespace {name}",
-        lambda: core(api).create_namespace({"metadata": {"name": name, "labels": labels}}),
-    )
-    quota = {"metadata": {"name": "no-pods"}, "spec": {"hard": {"pods": "0"}}}
-    _create(f"guard the namespace {name}", lambda: core(api).create_namespaced_resource_quota(name, quota))
-
-
-def _create(doing: str, create: Any) -> None:
-    try:
-        with explained(doing):
-            create()
-    except ApiError as error:
-        if error.status != _CONFLICT:
-            raise
 
 
 def _fill(source: Source, key: str, wanted: set[str], by_hand: Mapping[str, str]) -> list[str]:

@@ -10,15 +10,20 @@ import yaml
 
 from mldeploy import paths
 from mldeploy.errors import MldeployError
-from mldeploy.smoke.kube import ApiClient, ApiError, core, explained
+from mldeploy.smoke.kube import ApiClient, ApiError, core, ensure, explained
 
-# The environments whose store is a namespace of their own cluster (deployments/published).
-IN_CLUSTER = ("dev",)
 _NOT_FOUND = 404
 
 
 class Source(Protocol):
     """A store that is written to."""
+
+    def prepare(self) -> None:
+        """Make it ready to hold secrets, and guarded; again, it changes nothing.
+
+        Raises:
+            MldeployError: the store refuses.
+        """
 
     def read(self, key: str) -> dict[str, str]:
         """Give a secret's properties; empty where there is no such secret.
@@ -43,6 +48,15 @@ class NamespaceSource:
 
     def __init__(self, api: ApiClient, environment: str) -> None:
         self._api, self._namespace = api, f"secrets-{environment}"
+
+    def prepare(self) -> None:
+        """See `Source.prepare`: a namespace where no pod can run, so that none can mount what is in it."""
+        name = self._namespace
+        labels = {"app.kubernetes.io/managed-by": "mldeploy", "pod-security.kubernetes.io/enforce": "restricted"}
+        namespace = {"metadata": {"name": name, "labels": labels}}
+        ensure(f"make the namespace {name}", lambda: core(self._api).create_namespace(namespace))
+        quota = {"metadata": {"name": "no-pods"}, "spec": {"hard": {"pods": "0"}}}
+        ensure(f"guard the namespace {name}", lambda: core(self._api).create_namespaced_resource_quota(name, quota))
 
     def where(self, key: str) -> str:
         """See `Source.where`."""
@@ -73,20 +87,6 @@ class NamespaceSource:
                 raise
             with explained(f"write the secret {self.where(key)}"):
                 core(self._api).create_namespaced_secret(self._namespace, body)
-
-
-def check_writable(environment: str) -> None:
-    """Refuse an environment whose store is outside of the cluster, where its own tools write.
-
-    Raises:
-        MldeployError: it is.
-    """
-    if environment in IN_CLUSTER:
-        return
-    raise MldeployError(
-        f"{environment}: its secrets are in a store outside the cluster, which is not written from here",
-        remedy=f"write them there; {', '.join(IN_CLUSTER)} can be written",
-    )
 
 
 def given(root: Path, environment: str) -> dict[str, dict[str, str]]:

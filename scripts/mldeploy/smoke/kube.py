@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mldeploy.errors import MldeployError
 
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 30.0
+_CONFLICT = 409
 
 # The client library's own types make every field of every object optional, as the API's description does; its objects
 # are Any in this capability.
@@ -106,6 +107,24 @@ def explained(doing: str) -> Iterator[None]:
             status=0,
             remedy="see mldeploy cluster status, and the server's address in the kubeconfig",
         ) from error
+
+
+def ensure(doing: str, create: Callable[[], Any]) -> None:
+    """Create an object; one that is there stays as it is.
+
+    Args:
+        doing: what is tried, as `explained` takes it.
+        create: sends the request.
+
+    Raises:
+        ApiError: the request was refused for another reason, or the server cannot be reached.
+    """
+    try:
+        with explained(doing):
+            create()
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
 
 
 def refusal(doing: str, status: int, body: str | bytes) -> ApiError:

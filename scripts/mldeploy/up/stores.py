@@ -1,4 +1,4 @@
-"""What dev's services take their secrets from: the operator, made here from its pinned module, and a seeded store."""
+"""What services take their secrets from: the operator, made here from its pinned module, and seeded stores."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ def install_store(place: Place, environment: str) -> bool:
         *LOCAL,
         "--selector",
         f"environment={environment}",
+        "--state-values-set",
+        f"{environment}.enabled=true",
         title=f"Installing {environment}'s store of secrets",
         remedy=f"mend the cause and run this again; `kubectl describe secretstore -n {environment}` tells more",
     )

@@ -1,13 +1,14 @@
-"""What `mldeploy up --with NAME` adds to dev: each a module of its own, listed here."""
+"""What `mldeploy up --with NAME` adds: each a module of its own, listed here."""
 
 from __future__ import annotations
 
 from mldeploy.errors import MldeployError
 from mldeploy.up.extras.argocd import ARGOCD
 from mldeploy.up.extras.flux import FLUX
+from mldeploy.up.extras.vault import VAULT
 from mldeploy.up.place import Extra
 
-EXTRAS: dict[str, Extra] = {"argocd": ARGOCD, "flux": FLUX}
+EXTRAS: dict[str, Extra] = {"argocd": ARGOCD, "flux": FLUX, "vault": VAULT}
 
 
 def extra(name: str) -> Extra:
