@@ -53,8 +53,7 @@ def helmfile(cluster: Cluster, checkout: Path, kubectl: Kubectl) -> Iterator[Hel
         return run(*arguments, ok=ok, cwd=cwd)
 
     yield there
-    for namespace in ("dev", "staging"):
-        kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", "staging", "--ignore-not-found", "--wait=true", "--timeout=110s")
 
 
 def generated(checkout: Path) -> list[Path]:
