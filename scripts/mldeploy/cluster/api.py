@@ -38,7 +38,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """The administrator's access to the API server behind a port of this host.
+    """The administrator's access to the API server behind a port of this host; for one thread.
 
     Args:
         port: on 127.0.0.1.
@@ -49,6 +49,8 @@ class Api:
         self._port = port
         self._tls = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         self._tls.load_cert_chain(pki / "admin.crt", pki / "admin.key")
+        # Asked again and again while a server starts: a handshake each time would take from it what it starts with.
+        self._kept = self._connection()
 
     def text(self, path: str) -> str:
         """Give the body of `GET path`.
@@ -56,8 +58,12 @@ class Api:
         Raises:
             ApiError: no answer, or one that is no success.
         """
-        with closing(self._connection()) as connection:
-            return _request(connection, "GET", path, None, {})
+        try:
+            return _request(self._kept, "GET", path, None, {})
+        except ApiError as error:
+            if not error.status:
+                self._kept.close()
+            raise
 
     def get(self, path: str) -> dict[str, Any]:
         """Give the object at `path`; raises as `text` does."""
