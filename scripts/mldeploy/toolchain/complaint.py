@@ -20,7 +20,9 @@ def explain(lines: Sequence[str], cwd: Path) -> MldeployError:
     """Turn the compiler's last words into one message with a remedy."""
     text = "\n".join(lines)
     where = f"{cwd}: "
-    shown = "".join(f"\n  {line}" for line in lines[-_SHOWN_LINES:])
+    # After an error the compiler goes on for a while, and names each package that it is done with.
+    said = [line for line in lines if " " in line] or lines
+    shown = "".join(f"\n  {line}" for line in said[-_SHOWN_LINES:])
     again = "run mldeploy tools install again: it goes on from here"
     if "checksum mismatch" in text or "SECURITY ERROR" in text:
         start = next(i for i, line in enumerate(lines) if "checksum mismatch" in line or "SECURITY ERROR" in line)

@@ -15,8 +15,8 @@ from mldeploy.progress import Quiet
 from mldeploy.toolchain import caches, group_folder, store, tool, tool_environment, tool_file
 from mldeploy.toolchain.installation import install
 from mldeploy.toolchain.inventory import inventory
-from mldeploy.toolchain.pins import Pins
-from tests.unit.installing.support import Log, flip, output, with_version, write
+from mldeploy.toolchain.pins import Pins, load
+from tests.unit.installing.support import TOOLS, Log, flip, output, with_version, write
 
 
 def test_builds_all_then_does_nothing(pins: Pins) -> None:
@@ -35,6 +35,18 @@ def test_builds_all_then_does_nothing(pins: Pins) -> None:
     again = Log()
     assert install([], again, pins=pins) == []
     assert (again.steps, again.notes) == ([], [])
+
+
+def test_a_tag_decides_what_is_built(pins: Pins) -> None:
+    folder = pins.folder / "alpha"
+    write(folder / "main.go", "package main\n\nfunc main() { println(size) }\n")
+    for tag, size in (("!small", "large"), ("small", "small")):
+        write(folder / f"{size}.go", f'//go:build {tag}\n\npackage main\n\nconst size = "{size}"\n')
+    write(pins.folder / "tools.toml", TOOLS.replace('package = "."\n', 'package = "."\ntags = ["small"]\n'))
+    load.cache_clear()
+    tagged = load(pins.folder)
+    install(["alpha"], Quiet(), pins=tagged)
+    assert output(tool("alpha", pins=tagged)) == "small"
 
 
 def test_environment_and_folders_hold_every_tool(pins: Pins, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Quiet
 from mldeploy.toolchain import caches, tool
+from mldeploy.toolchain.complaint import explain
 from mldeploy.toolchain.installation import install
 from mldeploy.toolchain.inventory import inventory
 from mldeploy.toolchain.pins import Pins, load
@@ -41,6 +42,12 @@ def test_a_compile_error_is_shown_and_gone_on_from(pins: Pins, error: str) -> No
     install([], Quiet(), pins=pins)
     assert output(tool("beta", pins=pins)) == "beta unset"
     assert not caches.folder().exists()
+
+
+def test_a_compile_error_is_shown_however_much_is_compiled_after_it() -> None:
+    after = [f"example.invalid/package{number}" for number in range(50)]
+    error = explain(["# example.invalid/beta", "./main.go:3:13: undefined: undefined", *after], Path("beta"))
+    assert error.message == ("beta: go build failed\n  # example.invalid/beta\n  ./main.go:3:13: undefined: undefined")
 
 
 def test_a_program_that_was_finished_before_the_error_is_kept(pins: Pins) -> None:
