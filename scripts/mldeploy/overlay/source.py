@@ -11,6 +11,7 @@ from typing import Any
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.plan.objects import Manifested, manifested
 from mldeploy.render import Release, Rendered, environments, list_releases, render
+from mldeploy.toolchain import tool
 
 # Stands for the namespace while the base is rendered; overlays name theirs.
 _NAMESPACE = "default"
@@ -59,6 +60,8 @@ def sources(root: Path, services: Sequence[str] = (), only: Sequence[str] = ()) 
         RefusedError: a chart renders a Secret.
         MldeployError: no such service or environment, or one of them does not render.
     """
+    # Helmfile's environment has every tool: one that is missing would be told as an error of the helmfiles.
+    tool("kustomize")
     names = environments(root)
     wanted = environments(root, only)
     listed: dict[str, dict[str, Release]] = {}
