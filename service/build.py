@@ -31,6 +31,8 @@ NEVER_OPENED = (
     "onnxruntime/quantization",
     "onnxruntime/tools",
     "onnxruntime/transformers",
+    # Traces have no need of it, and redis-py reads it at each start where it is there.
+    "opentelemetry/sdk/metrics",
     "**/tests",
     "**/*.pyi",
     "**/*.pxd",

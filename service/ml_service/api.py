@@ -21,6 +21,7 @@ from ml_service.lifecycle import Lifecycle
 from ml_service.metrics import ApiMetrics
 from ml_service.observe import Observe
 from ml_service.settings import ApiSettings
+from ml_service.tracing import Tracing
 
 VERSION = "1"
 _HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, description="Needed when keys are configured.")
@@ -45,7 +46,9 @@ class Status(BaseModel):
     status: str
 
 
-def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool, keys: ApiKeys) -> Observe:
+def create_app(
+    settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool, keys: ApiKeys, tracing: Tracing
+) -> Observe:
     """Put the API together.
 
     Args:
@@ -53,6 +56,7 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
         lifecycle: holds the model once it is loaded.
         pool: where inferences run.
         keys: who may ask.
+        tracing: told of each request for a prediction.
     """
     metrics = ApiMetrics()
     metrics.queue.set_function(lambda: pool.waiting)
@@ -63,6 +67,7 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
         docs_url=None,
         redoc_url=None,
         max_body_size=settings.max_body_bytes,
+        telemetry=tracing.telemetry,
     )
 
     def authorised(key: Annotated[str | None, Depends(_HEADER)]) -> None:
@@ -93,7 +98,8 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
 
         def work() -> bytes:
             began = time.perf_counter()
-            content = json.dumps(answer(model, body, max_batch=settings.max_batch)).encode()
+            with tracing.step("inference"):
+                content = json.dumps(answer(model, body, max_batch=settings.max_batch)).encode()
             metrics.inference.observe(time.perf_counter() - began)
             return content
 
@@ -103,7 +109,7 @@ def create_app(settings: ApiSettings, lifecycle: Lifecycle, pool: InferencePool,
             raise HTTPException(503, "too many requests wait", {"retry-after": "1"}) from None
 
     _add_status(app, lifecycle, metrics)
-    return Observe(app, lifecycle=lifecycle, metrics=metrics)
+    return Observe(app, lifecycle=lifecycle, metrics=metrics, tracing=tracing)
 
 
 def _add_status(app: FastAPI, lifecycle: Lifecycle, metrics: ApiMetrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -34,7 +35,7 @@ class InferencePool:
         return max(0, self._held - self._workers)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run `work` in a thread and give what it returns.
+        """Run `work` in a thread, in the caller's context, and give what it returns.
 
         Raises:
             BusyError: see there. And whatever `work` raises.
@@ -43,7 +44,8 @@ class InferencePool:
             raise BusyError
         self._held += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            context = contextvars.copy_context()
+            return await asyncio.get_running_loop().run_in_executor(self._executor, context.run, work)
         finally:
             self._held -= 1
 

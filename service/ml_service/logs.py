@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
+trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 
 class JsonFormatter(logging.Formatter):
@@ -24,6 +25,8 @@ class JsonFormatter(logging.Formatter):
         }
         if current := request_id.get():
             line["request_id"] = current
+        if current := trace_id.get():
+            line["trace_id"] = current
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -37,3 +40,5 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Its start and stop lines repeat ours; what goes wrong inside it still shows.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # Each batch of spans that is sent, otherwise.
+    logging.getLogger("urllib3").setLevel(logging.INFO)

@@ -10,8 +10,9 @@ import uuid
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ml_service.lifecycle import Lifecycle
-from ml_service.logs import request_id
+from ml_service.logs import request_id, trace_id
 from ml_service.metrics import ApiMetrics
+from ml_service.tracing import Tracing
 
 PROBES = {"/healthz", "/readyz", "/metrics"}
 # Labels come from these sets alone: whoever asks for random paths must not fill Prometheus.
@@ -25,8 +26,8 @@ log = logging.getLogger("ml_service.request")
 class Observe:
     """The outermost ASGI layer."""
 
-    def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, metrics: ApiMetrics) -> None:
-        self._app, self._lifecycle, self._metrics = app, lifecycle, metrics
+    def __init__(self, app: ASGIApp, *, lifecycle: Lifecycle, metrics: ApiMetrics, tracing: Tracing) -> None:
+        self._app, self._lifecycle, self._metrics, self._tracing = app, lifecycle, metrics, tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's event, as ASGI says."""
@@ -35,6 +36,7 @@ class Observe:
             return
         identity = _request_id(scope)
         token = request_id.set(identity)
+        trace_token = trace_id.set("")
         began = time.perf_counter()
         status = 500
         begun = False
@@ -43,6 +45,8 @@ class Observe:
             nonlocal status, begun
             if message["type"] == "http.response.start":
                 status, begun = message["status"], True
+                # The span is FastAPI's, and over by the time that the line below is written.
+                trace_id.set(self._tracing.trace_id())
                 headers = [*message.get("headers", []), (b"x-request-id", identity.encode())]
                 if self._lifecycle.draining:
                     # So that the client's next request goes to another pod.
@@ -60,6 +64,7 @@ class Observe:
                 await answer({"type": "http.response.body", "body": b""})
         finally:
             self._record(scope, status, time.perf_counter() - began)
+            trace_id.reset(trace_token)
             request_id.reset(token)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ml_service.settings import QueueSettings, SettingsError, WorkerSettings
 # Longer than any block in a command, so that only a dead connection runs into it.
 _SOCKET_TIMEOUT_S = 10.0
 _CONNECT_TIMEOUT_S = 5.0
+_TRACE = ("traceparent", "tracestate")
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,14 @@ class Job:
         identity: the sender's name for it; the entry's own where the sender gave none.
         body: what is asked, as JSON text.
         deliveries: how often it was delivered, this time included.
+        trace: by which its worker continues the sender's trace: W3C's `traceparent` and `tracestate`, where given.
     """
 
     entry: str
     identity: str
     body: bytes
     deliveries: int
+    trace: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,18 @@ def result_key(stream: str, identity: str) -> str:
     return f"{stream}:result:{identity}"
 
 
-def put(client: redis.Redis, stream: str, identity: str, body: bytes) -> None:
-    """Submit a job; the same identity twice is answered once."""
-    client.xadd(stream, {"id": identity, "body": body})
+def put(client: redis.Redis, stream: str, identity: str, body: bytes, trace: Mapping[str, str] | None = None) -> None:
+    """Submit a job; the same identity twice is answered once.
+
+    Args:
+        client: a connected Redis client.
+        stream: the jobs' stream.
+        identity: the sender's name for the job.
+        body: what `POST /v1/predict` takes.
+        trace: see `Job.trace`.
+    """
+    fields: Any = {"id": identity, "body": body, **(trace or {})}
+    client.xadd(stream, fields)
 
 
 class JobQueue:
@@ -207,4 +219,5 @@ class JobQueue:
 def _job(entry: bytes, fields: dict[bytes, bytes], deliveries: int) -> Job:
     place = entry.decode()
     identity = fields.get(b"id", b"").decode("utf-8", "replace") or place
-    return Job(place, identity, fields.get(b"body", b""), deliveries)
+    trace = {name: fields[name.encode()].decode("ascii", "replace") for name in _TRACE if name.encode() in fields}
+    return Job(place, identity, fields.get(b"body", b""), deliveries, trace)

@@ -12,7 +12,7 @@ from types import FrameType
 
 import uvicorn
 
-from ml_service import logs
+from ml_service import logs, tracing
 from ml_service.api import create_app
 from ml_service.inference import InferencePool
 from ml_service.keys import ApiKeys
@@ -83,11 +83,12 @@ def serve() -> int:
     """
     settings = read(ApiSettings)
     logs.configure(settings.log_level)
+    traces = tracing.start(settings)
     lifecycle = Lifecycle()
     keys = ApiKeys(settings)
     pool = InferencePool(workers=settings.concurrency, queue=settings.max_queue)
     config = uvicorn.Config(
-        create_app(settings, lifecycle, pool, keys),
+        create_app(settings, lifecycle, pool, keys, traces),
         host=settings.host,
         port=settings.port,
         http="httptools",
@@ -107,5 +108,6 @@ def serve() -> int:
         # uvicorn's way to say that the port is taken; it has logged why.
         server.failed = True
     pool.close()
+    traces.close()
     log.info("stopped", extra={"fields": {"seconds": round(time.monotonic() - began, 1)}})
     return 1 if server.failed else 0

@@ -11,6 +11,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 Port = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# Without user and password: OpenTelemetry's SDK writes it into its messages.
+Endpoint = Annotated[
+    str, Field(pattern=r"^(https?://[^@/?#\s]+(/[^@?#\s]*)?)?$", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+]
 
 
 class SettingsError(Exception):
@@ -26,6 +30,7 @@ class Settings(BaseSettings):
     model_path: Path = Path("/app/model/digits.onnx")
     max_batch: Count = 256
     drain_timeout_s: Seconds = 20
+    otlp_endpoint: Endpoint = ""
 
 
 class ApiSettings(Settings):
@@ -76,5 +81,7 @@ def read(kind: type[T]) -> T:
         return kind()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        name = "".join(str(part) for part in first["loc"]).upper().removeprefix("ML_")
-        raise SettingsError(f"ML_{name}: {first['msg']}") from None
+        name = "".join(str(part) for part in first["loc"]).upper()
+        # OpenTelemetry's own variables are named as everywhere.
+        prefix = "" if name.startswith(("ML_", "OTEL_")) else "ML_"
+        raise SettingsError(f"{prefix}{name}: {first['msg']}") from None

@@ -12,13 +12,22 @@ import redis
 
 from ml_service.queue import connect, put, result_key
 from ml_service.settings import QueueSettings, read
+from ml_service.tracing import Tracing, start
 
 
 class NoResultError(Exception):
     """The result did not come in time; the job may still be answered."""
 
 
-def ask(client: redis.Redis, stream: str, body: bytes, *, timeout_s: float, identity: str = "") -> dict[str, Any]:
+def ask(
+    client: redis.Redis,
+    stream: str,
+    body: bytes,
+    *,
+    timeout_s: float,
+    identity: str = "",
+    tracing: Tracing | None = None,
+) -> dict[str, Any]:
     """Submit a job and wait for its result.
 
     Args:
@@ -27,6 +36,7 @@ def ask(client: redis.Redis, stream: str, body: bytes, *, timeout_s: float, iden
         body: what `POST /v1/predict` takes.
         timeout_s: how long to wait for the result.
         identity: the job's id; default: a new one.
+        tracing: told of the job, which then continues the trace; default: nobody.
 
     Returns:
         The result: `id`, `status` (done or failed), and `result` or `error`.
@@ -36,7 +46,8 @@ def ask(client: redis.Redis, stream: str, body: bytes, *, timeout_s: float, iden
         redis.RedisError: Redis cannot be used.
     """
     identity = identity or uuid.uuid4().hex
-    put(client, stream, identity, body)
+    with (tracing or Tracing()).send(stream, identity) as trace:
+        put(client, stream, identity, body, trace)
     deadline = time.monotonic() + timeout_s
     pause = 0.01
     while True:
@@ -59,10 +70,13 @@ def submit(body: bytes, *, timeout_s: float = 30) -> int:
         SettingsError: the environment is wrong.
     """
     settings = read(QueueSettings)
+    tracing = start(settings)
     try:
-        result = ask(connect(settings), settings.stream, body, timeout_s=timeout_s)
+        result = ask(connect(settings), settings.stream, body, timeout_s=timeout_s, tracing=tracing)
     except (NoResultError, redis.RedisError) as error:
         sys.stderr.write(f"ml_service: {error}\n")
         return 1
+    finally:
+        tracing.close()
     sys.stdout.write(json.dumps(result) + "\n")
     return 0 if result["status"] == "done" else 1

@@ -23,6 +23,7 @@ from ml_service.model import Model, ModelError
 from ml_service.queue import Job, JobQueue, connect
 from ml_service.settings import WorkerSettings, read
 from ml_service.status import Health, serve_status
+from ml_service.tracing import Tracing, start
 
 _BLOCK_MS = 1000
 _LONGEST_PAUSE_S = 5.0
@@ -37,14 +38,21 @@ class Worker:
         settings: limits.
         queue: where jobs come from.
         model: who answers.
-        metrics, health: told what happens.
+        metrics, health, tracing: told what happens.
     """
 
     def __init__(
-        self, settings: WorkerSettings, queue: JobQueue, model: Model, metrics: WorkerMetrics, health: Health
+        self,
+        settings: WorkerSettings,
+        queue: JobQueue,
+        model: Model,
+        metrics: WorkerMetrics,
+        health: Health,
+        *,
+        tracing: Tracing,
     ) -> None:
         self._settings, self._queue, self._model = settings, queue, model
-        self._metrics, self._health = metrics, health
+        self._metrics, self._health, self._tracing = metrics, health, tracing
         self._stop = threading.Event()
         self._deadline = float("inf")
         self._next_claim = 0.0
@@ -123,15 +131,24 @@ class Worker:
                 log.warning("no time left; another worker takes over what is not answered")
                 break
             self._health.beat()
-            began = time.perf_counter()
+            with self._tracing.job(self._settings.stream, self._settings.group, job) as ended:
+                ended(self._work_on(job))
+            worked = True
+        return worked
+
+    def _work_on(self, job: Job) -> str:
+        token = logs.trace_id.set(self._tracing.trace_id())
+        began = time.perf_counter()
+        try:
             outcome = self._answer(job)
             seconds = time.perf_counter() - began
             self._metrics.jobs.labels(outcome).inc()
             self._metrics.duration.observe(seconds)
             fields = {"job": job.identity, "outcome": outcome, "ms": round(seconds * 1000, 2)}
             log.info("job", extra={"fields": fields | {"deliveries": job.deliveries}})
-            worked = True
-        return worked
+        finally:
+            logs.trace_id.reset(token)
+        return outcome
 
     def _answer(self, job: Job) -> str:
         outcome, dead = "done", False
@@ -168,12 +185,12 @@ def work(*, until_empty: bool) -> int:
     settings = read(WorkerSettings)
     logs.configure(settings.log_level)
     client = connect(settings)
-    metrics, health = WorkerMetrics(), Health()
+    metrics, health, tracing = WorkerMetrics(), Health(), start(settings)
     try:
         model = Model.load(settings.model_path)
         metrics.model.info({"name": model.name, "version": model.version})
         consumer = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        worker = Worker(settings, JobQueue(client, settings, consumer), model, metrics, health)
+        worker = Worker(settings, JobQueue(client, settings, consumer), model, metrics, health, tracing=tracing)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, worker.stop)
         with serve_status(settings.metrics_port, health, metrics.registry) as port:
@@ -182,5 +199,7 @@ def work(*, until_empty: bool) -> int:
     except (ModelError, OSError) as error:
         log.error("the worker cannot start", extra={"fields": {"error": str(error)}})  # noqa: TRY400
         return 1
+    finally:
+        tracing.close()
     log.info("stopped")
     return 0

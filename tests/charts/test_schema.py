@@ -32,8 +32,10 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("ml-api", {"podDisruptionBudget.maxUnavailable": "half"}, "does not match pattern"),
     ("ml-api", {"tolerations": [{"kee": "x"}]}, "additional properties 'kee' not allowed"),
     ("ml-api", {"drain": None}, "missing property 'drain'"),
+    ("ml-api", {"tracing.endpoint": "collector:4318"}, "at '/tracing/endpoint'"),
+    ("ml-api", {"tracing.sampleRatio": 2}, "at '/tracing/sampleRatio': maximum: got 2, want 1"),
     ("ml-batch", {"cronJob.schedule": "hourly"}, "does not match pattern"),
-    ("ml-batch", {"queue.url": "redis://user:secret@host/0"}, "does not match pattern"),
+    ("ml-batch", {"queue.url": "http://host/0"}, "does not match pattern"),
     ("ml-batch", {"queue.bundled.image.tag": ""}, "does not match pattern"),
 ]
 

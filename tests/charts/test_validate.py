@@ -50,6 +50,17 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
         },
         "edge.ingress.className: set, and edge.kind is loadBalancer, which does not read it; take it away, or set ",
     ),
+    (
+        "ml-batch",
+        {"tracing.to": [{"podSelector": {}}]},
+        "tracing.to: set, and tracing.endpoint is empty, so that there ",
+    ),
+    (
+        "ml-api",
+        {"tracing.endpoint": "http://token@collector:4318"},
+        "tracing.endpoint: has a user or a password in it, ",
+    ),
+    ("ml-batch", {**ELSEWHERE, "queue.url": "redis://:secret@host/0"}, "queue.url: has a user or a password in it, "),
     ("ml-api", {"monitoring.rules.enabled": True}, "monitoring.rules.enabled: true, and monitoring.serviceMonitor.ena"),
     (
         "ml-api",
@@ -100,8 +111,9 @@ def test_every_refusal_has_a_case() -> None:
     files = [*CHARTS.glob("*/templates/validate.yaml"), CHARTS / "ml-common" / "templates" / "_validate.tpl"]
     assert len(files) == 3
     refusals = sum(file.read_text("utf-8").count("{{- fail ") for file in files)
-    # Three pairs of cases reach one refusal each: neither and both of the budget's keys, 0 and 0%, minAvailable twice.
-    assert refusals == len(CASES) - 3
+    # Four pairs of cases reach one refusal each: neither and both of the budget's keys, 0 and 0%, minAvailable twice,
+    # and the URLs with a password.
+    assert refusals == len(CASES) - 4
 
 
 @pytest.mark.parametrize("chart", ["ml-api", "ml-batch"])

@@ -22,6 +22,7 @@ from mldeploy.image import BuiltImage, build, builder, push
 from mldeploy.image.push import Destination
 from mldeploy.progress import Quiet
 from tests.fixtures.registry import registry as docker_registry
+from tests.unit.service.collector import collector
 from tests.unit.service.support import DIGITS, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_there_is_nothing_in_it_that_the_service_does_not_need(root_fs: Path) ->
 
 
 def test_it_answers_as_a_pod_runs_it(service: BuiltImage, root_fs: Path) -> None:
-    """Read-only, without privileges, with the image's own entry point; only the port differs."""
+    """Read-only, without privileges, with the image's own entry point; only the port differs, and that it is traced."""
     found = config(service)
     words = [*found["Entrypoint"], *found["Cmd"]]  # type: ignore[misc]
     image_environment = dict(entry.split("=", 1) for entry in found["Env"])  # type: ignore[attr-defined]
@@ -107,14 +108,17 @@ def test_it_answers_as_a_pod_runs_it(service: BuiltImage, root_fs: Path) -> None
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = image_environment | {"ML_PORT": str(port), "ML_HOST": "127.0.0.1", "ML_DRAIN_DELAY_S": "0"}
-    child = process.start(inside(root_fs, *words, **settings))
-    try:
-        wait_for("the API", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-        body = {"images": list(DIGITS.values())}
-        content = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", json=body, timeout=10).json()
-        assert [prediction["digit"] for prediction in content["predictions"]] == list(DIGITS)
-    finally:
-        process.terminate(child)
+    with collector() as taken:
+        settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": taken.endpoint, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        child = process.start(inside(root_fs, *words, **settings))
+        try:
+            wait_for("the API", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+            body = {"images": list(DIGITS.values())}
+            content = httpx2.post(f"http://127.0.0.1:{port}/v1/predict", json=body, timeout=10).json()
+            assert [prediction["digit"] for prediction in content["predictions"]] == list(DIGITS)
+            assert taken.span("POST /v1/predict").attributes["http.response.status_code"] == 200
+        finally:
+            process.terminate(child)
 
 
 def answers(url: str) -> bool:

@@ -14,6 +14,9 @@ ML_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | int64 | quote }}
 {{- if .Values.externalSecret.enabled }}
 ML_API_KEYS_FILE: {{ include "ml-common.secretsPath" . | quote }}
 {{- end }}
+{{- with include "ml-common.tracingConfig" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{/* Who carries requests in from outside the cluster, as peers of a NetworkPolicy: the clients' own addresses, or the pods that were named. */}}

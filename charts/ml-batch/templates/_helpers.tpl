@@ -61,6 +61,9 @@ ML_GROUP: {{ .Values.queue.group | quote }}
 {{- if .Values.externalSecret.enabled }}
 ML_REDIS_PASSWORD_FILE: {{ printf "%s/redis-password" (include "ml-common.secretsPath" .) | quote }}
 {{- end }}
+{{- with include "ml-common.tracingConfig" . }}
+{{ . }}
+{{- end }}
 {{- end }}
 
 {{/*

@@ -52,6 +52,17 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- /* Not by the schema: Helm prints the value that one refuses. */}}
+{{- range $key, $url := dict "queue.url" ($values.queue | default dict).url "tracing.endpoint" $values.tracing.endpoint }}
+{{- if contains "@" ($url | default "") }}
+{{- fail (printf "%s: has a user or a password in it, for everybody who may read the values; take them out, and replace the password" $key) }}
+{{- end }}
+{{- end }}
+{{- with $values.tracing }}
+{{- if and .to (not .endpoint) }}
+{{- fail "tracing.to: set, and tracing.endpoint is empty, so that there are no traces; set tracing.endpoint, or take tracing.to away" }}
+{{- end }}
+{{- end }}
 {{- with $values.monitoring }}
 {{- if and .rules.enabled (not .serviceMonitor.enabled) }}
 {{- fail "monitoring.rules.enabled: true, and monitoring.serviceMonitor.enabled is false, so that the alerts would have nothing to go by; set both" }}
