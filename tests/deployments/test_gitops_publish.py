@@ -320,11 +320,17 @@ def test_a_branch_that_moves_all_the_time_is_given_up(scratch: Scratch) -> None:
         ("main", "", "is checked out in"),
         ("source", "", "holds files, and none that"),
         ("a..b", "", "is no name for a branch"),
-        (NAME, "https://u:p@example.com/r.git", "has a password in it"),
+        (NAME, "https://u:p@example.com/r.git", "has a password or a token in it"),
+        (NAME, "https://token@example.com/r.git", "has a password or a token in it"),
+        (NAME, "named", "has a password or a token in it"),
+        (NAME, "named-push", "has a password or a token in it"),
         (NAME, "nowhere", "cannot be asked"),
     ],
 )
 def test_branches_that_cannot_be_published_to(name: str, remote: str, message: str, scratch: Scratch) -> None:
     scratch.git("branch", "source")
+    scratch.git("remote", "add", "named", "https://u:p@example.com/r.git")
+    scratch.git("remote", "add", "named-push", "ssh://git@example.com/r.git")
+    scratch.git("remote", "set-url", "--push", "named-push", "https://token@example.com/r.git")
     with pytest.raises(MldeployError, match=message):
         to_branch(Branch(scratch.root, name, remote), wanted=["dev"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from mldeploy.process import Completed
 _ATTEMPTS = 5
 _NO_COMMIT = "0" * 40
 _NONE_THERE = 2
-_WITH_PASSWORD = re.compile(r"\w+://[^/@]*:[^/@]*@")
+# A token is a password too, and over HTTP it stands where a user would.
+_WITH_PASSWORD = re.compile(r"https?://[^/@]*@|\w+://[^/@]*:[^/@]*@")
 # A published file is what it is, whatever this machine's settings make of files.
 _AS_IT_IS = ("-c", "core.autocrlf=false", "-c", "core.attributesFile=", "-c", "core.safecrlf=false")
 
@@ -46,10 +47,11 @@ class Branch:
         """
         if attempt(self.root, "check-ref-format", "--branch", self.name).returncode != 0:
             raise MldeployError(f"{self.name!r} is no name for a branch", remedy="see git help check-ref-format")
-        if _WITH_PASSWORD.match(self.remote):
+        if any(_WITH_PASSWORD.match(url) for url in self._urls()):
+            # git hands it to a process of its own as an argument.
             raise RefusedError(
-                "the remote has a password in it, which every process of this machine could read",
-                remedy="name a remote, and give the password to git's credential helper",
+                "the remote's URL has a password or a token in it, which every process of this machine could read",
+                remedy="take it out of the URL, and give it to git's credential helper",
             )
         where = git(self.root, "for-each-ref", "--format=%(worktreepath)", self._ref)
         if where and not self.remote:
@@ -83,6 +85,14 @@ class Branch:
             f"{self.name}: somebody else published {_ATTEMPTS} times meanwhile",
             remedy="run this again when it is quiet",
         )
+
+    def _urls(self) -> Iterator[str]:
+        """Give what the remote is, and then the URLs of it if that is a name: one with a password is no argument."""
+        yield self.remote
+        for way in ((), ("--push",)) if self.remote else ():
+            found = attempt(self.root, "remote", "get-url", "--all", *way, "--", self.remote)
+            if found.returncode == 0:
+                yield from found.stdout.splitlines()
 
     @property
     def _ref(self) -> str:

@@ -1,0 +1,457 @@
+"""Fifty secrets are planted wherever this project meets secrets; nothing that comes out of it may have one in it.
+
+Allowed, and not looked at: where a secret was planted (the values, the file that seeds the store, git's own store of
+credentials), the cluster's Secrets, and with them what Helm keeps of a release: it is in a Secret of the namespace, and
+has what the chart itself renders into one. A variable that somebody sets is inherited, as any is. Some files have to
+have one (`NEEDED`): nobody else may read them, and afterwards they are gone; but for the cache of what was committed,
+which plans compare with. Not run is what shows values on purpose: helm template, and `helmfile --debug apply` where it
+succeeds, after which Helm prints the values and the manifests (our charts have a secret in neither).
+
+Not seen: what a process says within the few milliseconds that it lives (tests/fixtures/watchers.py), and what is cut to
+fewer than sixteen characters.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mldeploy import paths, process
+from mldeploy.cluster import ApiServer
+from mldeploy.image import build
+from mldeploy.plan.reports import FORMATS
+from mldeploy.progress import Quiet
+from mldeploy.toolchain import tool, tool_environment
+from tests.cluster.support import Kubectl, await_true, kubectl_for, with_kinds, with_namespace
+from tests.deployments.scratch import Scratch
+from tests.fixtures.canaries import Canary, found, password, plant, planted, zipped
+from tests.fixtures.watchers import Files, Processes, files, processes
+
+ROOT = Path(__file__).parents[2]
+COMMAND = Path(sys.executable).with_name("mldeploy")
+LINTED = ("text", "json", "github", "sarif", "junit", "markdown")
+CHART = {
+    "Chart.yaml": "apiVersion: v2\nname: canary\nversion: 0.1.0\n",
+    "values.yaml": "secrets: {}\nencoded: {}\ncopies: {}\n",
+    "templates/secrets.yaml": """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .Release.Name }}
+stringData: {{ .Values.secrets | toJson }}
+---
+apiVersion: v1
+kind: Secret
+metadata:
+  name: {{ .Release.Name }}-encoded
+data:
+{{- range $key, $value := .Values.encoded }}
+  {{ $key }}: {{ $value | b64enc }}
+{{- end }}
+""",
+    "templates/copies.yaml": """
+{{- with .Values.copies }}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ $.Release.Name }}
+  annotations:
+    note: {{ .url | quote }}
+data:
+  copy: {{ .copy | quote }}
+  copy.b64: {{ .encodedCopy | b64enc }}
+  settings.json: {{ dict "deep" .jsonCopy | toJson | quote }}
+  login: {{ printf "password=%s" .assigned | quote }}
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: {{ $.Release.Name }}
+spec:
+  containers:
+    - name: main
+      image: example.com/main:1
+      args: ["--token={{ .argument }}"]
+      env: {{ .env | toJson }}
+{{- end }}
+""",
+}
+# By the end of their names: helmfile's copies of values files, what a builder logs in with, and what was committed.
+NEEDED = re.compile(r"-values-[0-9a-f]+$|-auth\.json$|-canary\.yaml$")
+COMMITTED = "canary.yaml"
+RELEASE = """
+  - name: "{{ .Values.environment }}-canary"
+    chart: "{{ .Values.root }}/charts/canary"
+    inherit: [template: service]
+    labels:
+      service: canary
+      tier: online
+"""
+
+
+@dataclass
+class World:
+    """Where the commands run, and what came out of them.
+
+    Attributes:
+        scratch: the checkout.
+        folder: all that they may write to but the checkout: TMPDIR, HOME, the cache.
+        outputs: what each said, by its words.
+        watched, started: what it did meanwhile.
+    """
+
+    scratch: Scratch
+    folder: Path
+    # Neither is for a report of this test's own.
+    environment: dict[str, str] = field(repr=False)
+    watched: Files
+    started: Processes
+    outputs: list[tuple[str, bytes]] = field(default_factory=list, repr=False)
+
+    def run(
+        self, *argv: str | Path, ok: tuple[int, ...] = (0,), cwd: Path | None = None, input_text: str = "", **env: str
+    ) -> process.Completed:
+        """Run a command; a wrong end of it is an error that names neither its words nor what it said."""
+        name = " ".join(Path(word).name if "/" in str(word) else str(word) for word in argv)
+        try:
+            done = process.run(
+                argv, timeout_s=120, ok=range(256), cwd=cwd or self.scratch.root, env=self.environment | env,
+                input_text=input_text,
+            )  # fmt: skip
+        except process.ProcessError:
+            raise AssertionError(f"{name}: did not end") from None
+        self.outputs.append((name, (done.stdout + done.stderr).encode()))
+        if done.returncode not in ok:
+            shown = found(CANARIES, self.outputs[-1][1])
+            said = "(with a secret in it)" if shown else done.stdout + done.stderr
+            raise AssertionError(f"{name} ended with {done.returncode}: {said[-3000:]}")
+        return done
+
+    def mldeploy(self, *words: str, ok: tuple[int, ...] = (0,), cwd: Path | None = None, **env: str) -> None:
+        self.run(COMMAND, *words, ok=ok, cwd=cwd, **env)
+
+    def helmfile(self, *words: str, ok: tuple[int, ...] = (0,)) -> None:
+        self.run(tool("helmfile"), "--no-color", "--environment", "dev", *words, ok=ok)
+
+
+FIRST, EDITED, ENCODED = plant("values", 8), plant("edited values", 8), plant("encoded values", 4)
+STORE, BY_HAND, COPIES = plant("store", 9), plant("by hand", 3), plant("copies", 5)
+REFUSED = [
+    planted(f"refused values {name}", word, f"redis://user:{word}@host/0") for name in "ab" for word in [password()]
+]
+FLAT = {name: planted(name, password(32)) for name in (
+    "argument", "assigned", "variable", "registry", "auth file", "git helper", "git header", "git token",
+    "git password", "environment", "environment token",
+)}  # fmt: skip
+CANARIES = [*FIRST, *EDITED, *ENCODED, *STORE, *BY_HAND, *COPIES, *REFUSED, *FLAT.values()]
+CONTROLS = {name: planted(f"control: {name}", password(40)) for name in (
+    "output", "release", "file", "argument", "environment", "cache", "state", "object",
+)}  # fmt: skip
+
+
+@contextmanager
+def refusing_server() -> Iterator[str]:
+    """A server that wants a password and is never content with one: a registry's, and a git repository's."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 - the base's names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def own_cache(folder: Path) -> None:
+    """A cache with the tools and the images that are there; what is written to it is this test's."""
+    shared = paths.cache()
+    (folder / "images").mkdir(parents=True)
+    (folder / "tools").symlink_to(shared / "tools")
+    image = build(ROOT, "redis", Quiet()).archive
+    for path in (image, image.with_suffix(".json")):
+        (folder / "images" / path.name).symlink_to(path)
+
+
+@pytest.fixture
+def world(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    folder, kept = tmp_path / "watched", tmp_path / "kept"
+    for each in (folder / "tmp", folder / "home", kept):
+        each.mkdir(parents=True)
+    own_cache(folder / "cache" / "mldeploy")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    scratch = Scratch(tmp_path / "checkout")
+    for name in ("sources", "why"):
+        (scratch.root / "scripts" / name).symlink_to(ROOT / "scripts" / name)
+    # Hooks call the command beside them.
+    (scratch.root / ".venv").symlink_to(ROOT / ".venv")
+    scratch.append(".git/info/exclude", ".venv\n")
+    environment = {
+        **tool_environment(scratch.root),
+        "KUBECONFIG": str(api.kubeconfig),
+        "TMPDIR": str(folder / "tmp"),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        "HOME": str(folder / "home"),
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@example.com",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@example.com",
+        # What many a shell has; nothing here reads them.
+        "AWS_SECRET_ACCESS_KEY": FLAT["environment"].text,
+        "GITHUB_TOKEN": FLAT["environment token"].text,
+    }
+    state = paths.state(scratch.root)
+    state.mkdir(mode=0o700)
+    with files(folder, kept) as watched, processes() as started:
+        yield World(scratch, folder, environment, watched, started)
+
+
+def values(world: World, secrets: list[Canary], **more: Any) -> None:
+    """Write the canary release's values: a secret has a key that says so, or one that does not."""
+    keys = {f"{'password' if number % 2 else 'entry'}-{number}": one.text for number, one in enumerate(secrets)}
+    encoded = {f"key-{number}": one.text for number, one in enumerate(ENCODED)}
+    text = yaml.safe_dump({"secrets": keys, "encoded": encoded, **more})
+    for environment in ("dev", "staging", "prod"):
+        world.scratch.write(f"values/{environment}/canary.yaml", text)
+
+
+def with_canary_release(world: World) -> None:
+    for name, text in CHART.items():
+        world.scratch.write(f"charts/canary/{name}", text)
+    world.scratch.append("deployments/base.yaml", RELEASE)
+    values(world, FIRST)
+    world.scratch.commit("canaries")
+
+
+def plans(world: World) -> None:
+    """What a change of secrets, and of copies of them in other objects, looks like."""
+    login, copy, encoded_copy, deep, url = COPIES
+    copies = {
+        "url": f"https://user:{login.secret.splitlines()[0]}@example.com/",
+        # What a Secret holds too is known wherever it turns up.
+        "copy": EDITED[0].text,
+        "encodedCopy": EDITED[1].text,
+        "jsonCopy": EDITED[2].text,
+        "assigned": FLAT["assigned"].text,
+        "argument": FLAT["argument"].text,
+        "env": [
+            {"name": "DB_PASSWORD", "value": copy.text},
+            {"name": "API_TOKEN", "value": FLAT["variable"].text},
+            {"name": "SIGNING_PRIVATE_KEY", "value": encoded_copy.text},
+        ],
+        "clientSecret": deep.text,
+        "apiKey": url.text,
+    }
+    values(world, EDITED, copies=copies)
+    for form in FORMATS:
+        world.mldeploy("plan", "--base", "HEAD", "--output", form)
+    for form in LINTED:
+        world.mldeploy("lint", "--output", form, ok=(0, 1))
+    # Refused, for its Secrets and for the rest.
+    world.scratch.commit("published")
+    world.mldeploy("gitops", "publish", "--folder", str(world.folder / "published"), ok=(3,))
+    world.scratch.git("reset", "--quiet", "--hard", "HEAD~1")
+
+
+def seeds(world: World) -> None:
+    ours, queue, *others = STORE
+    path = paths.state(world.scratch.root) / "secrets" / "dev.yaml"
+    path.parent.mkdir()
+    path.touch(0o600)
+    more = {f"key-{number}": one.text for number, one in enumerate(others)}
+    content = {"dev-ml-api": {"api-keys": ours.text}, "dev-ml-batch": {"redis-password": queue.text}, "more": more}
+    path.write_text(yaml.safe_dump(content), "utf-8")
+    world.mldeploy("secrets", "seed", "dev")
+    world.mldeploy("--debug", "secrets", "rotate", "dev", "ml-api", ok=(1,))
+    path.write_text(f"dev-ml-api: {{api-keys: {ours.text.splitlines()[0]}", "utf-8")
+    world.mldeploy("--debug", "secrets", "seed", "dev", ok=(1,))
+
+
+def deploys(world: World, kubectl: Kubectl) -> None:
+    """helmfile through our configuration, from nothing and with a change, as it is and with --debug."""
+    canary = ("--selector", "service=canary")
+    world.helmfile(*canary, "diff")
+    world.helmfile(*canary, "apply")
+    values(world, EDITED)
+    for options in ([], ["--output", "json"]):
+        world.helmfile(*canary, "diff", *options)
+    world.helmfile("--debug", *canary, "diff")
+    for number, one in enumerate(BY_HAND):
+        patch = {"stringData": {f"password-{number * 2 + 1}": one.text}}
+        words = ("patch", "secret", "dev-canary", "--namespace=dev", "--patch-file=/dev/stdin")
+        kubectl(*words, input_text=json.dumps(patch))
+    for form in FORMATS:
+        world.mldeploy("plan", "--live", "--drift", "--environment", "dev", "--output", form)
+    world.helmfile(*canary, "apply")
+    # What a Secret refuses: an immutable one.
+    kubectl("patch", "secret", "dev-canary", "--namespace=dev", "--patch", '{"immutable": true}')
+    values(world, FIRST)
+    world.helmfile("--debug", *canary, "apply", ok=(1,))
+    world.helmfile(*canary, "sync", ok=(1,))
+
+
+def refusals(world: World) -> None:
+    """Values that a schema refuses, and a chart that does not render."""
+    first, second = REFUSED
+    batch, ours = world.scratch.path("values/dev/ml-batch.yaml"), world.scratch.path("values/dev/ml-api.yaml")
+    before = batch.read_text("utf-8"), ours.read_text("utf-8")
+    world.scratch.append("values/dev/ml-batch.yaml", f"queue:\n  url: {first.text}\n")
+    world.scratch.append("values/dev/ml-api.yaml", f"tracing:\n  endpoint: {second.text.replace('redis', 'http')}\n")
+    for service in ("ml-api", "ml-batch"):
+        world.helmfile("--debug", "--selector", f"service={service}", "diff", ok=(1,))
+    world.mldeploy("lint", ok=(1,))
+    world.mldeploy("plan", "--base", "HEAD", ok=(2,))
+    batch.write_text(before[0], "utf-8")
+    ours.write_text(before[1], "utf-8")
+    broken = '{{- fail (printf "no %s" (index .Values.secrets "missing").name) }}\n'
+    world.scratch.write("charts/canary/templates/broken.yaml", broken)
+    world.mldeploy("--debug", "plan", "--base", "HEAD", ok=(2,))
+    world.helmfile("--debug", "--selector", "service=canary", "apply", ok=(1,))
+    world.scratch.path("charts/canary/templates/broken.yaml").unlink()
+
+
+def pushes(world: World, server: str) -> None:
+    """Credentials of a registry and of a git server, each of which refuses them."""
+    push = ("image", "push", "redis", "--registry", server, "--project", "team")
+    login = {"REGISTRY_USERNAME": "ci", "REGISTRY_PASSWORD": FLAT["registry"].text}
+    world.mldeploy("--debug", *push, ok=(1,), cwd=ROOT, **login)
+    auth = world.folder.parent / "auth.json"
+    token = base64.b64encode(f"ci:{FLAT['auth file'].text}".encode()).decode()
+    auth.write_text(json.dumps({"auths": {server: {"auth": token}}}), "utf-8")
+    world.mldeploy("--debug", *push, "--auth-file", str(auth), ok=(1,), cwd=ROOT)
+
+    world.scratch.git("reset", "--quiet", "--hard", world.scratch.base)
+    # Nothing of it is deployed.
+    world.mldeploy("--debug", "smoke", "dev", "--output", "junit", ok=(1,))
+    publish = ("gitops", "publish", "--environment", "dev", "--push")
+    store = world.folder.parent / "git-credentials"
+    store.write_text(f"http://ci:{FLAT['git helper'].text}@{server}\n", "utf-8")
+    world.scratch.git("config", "credential.helper", f"store --file={store}")
+    world.scratch.git("remote", "add", "helped", f"http://{server}/team/repository.git")
+    world.mldeploy("--debug", *publish, "helped", ok=(1,))
+    header = base64.b64encode(f"x-access-token:{FLAT['git header'].text}".encode()).decode()
+    # As workflows check out, but not by a command, which would have it as an argument.
+    world.scratch.append(".git/config", f'[http "http://{server}/"]\n\textraheader = AUTHORIZATION: basic {header}\n')
+    world.mldeploy("--debug", *publish, "helped", ok=(1,))
+    # git itself would give these to a process of its own as an argument.
+    for name in ("git token", "git password"):
+        userinfo = FLAT[name].text if name == "git token" else f"ci:{FLAT[name].text}"
+        remote = f'[remote "{name.replace(" ", "-")}"]\n\turl = http://{userinfo}@{server}/team/repository.git\n'
+        world.scratch.append(".git/config", remote)
+        world.mldeploy("--debug", *publish, name.replace(" ", "-"), ok=(1,))
+
+
+def plant_controls(world: World, kubectl: Kubectl) -> None:
+    """One secret for each searcher, put there for it to find."""
+    said = CONTROLS["output"].text
+    world.run(sys.executable, "-c", "import sys; print(sys.stdin.read())", input_text=said)
+    release = zipped(CONTROLS["release"].text).decode()
+    world.run(sys.executable, "-c", "import sys; print(sys.stdin.read())", input_text=release)
+    # A file that is there and gone again.
+    program = (
+        "import os, sys, tempfile, time\n"
+        "with tempfile.NamedTemporaryFile() as file:\n"
+        "    file.write(sys.stdin.buffer.read()); file.flush()\n"
+        "    end = time.monotonic() + 60\n"
+        "    while os.stat(file.name).st_nlink < 2 and time.monotonic() < end: pass\n"
+    )
+    world.run(sys.executable, "-c", program, input_text=CONTROLS["file"].text)
+    waiting = [sys.executable, "-c", "import sys; sys.stdin.read()", CONTROLS["argument"].text]
+    with process.start(waiting, stdin=process.PIPE, env={"CONTROL": CONTROLS["environment"].text}) as child:
+        wanted = CONTROLS["argument"].text.encode(), CONTROLS["environment"].text.encode()
+        seen = world.started
+        await_true(lambda: any(wanted[0] in one for one in set(seen.arguments)), "the argument is seen")
+        await_true(lambda: any(wanted[1] in one for one in set(seen.environments)), "the variable is seen")
+        process.terminate(child)
+    (world.folder / "cache" / "mldeploy" / "control").write_bytes(zipped(CONTROLS["cache"].text))
+    (paths.state(world.scratch.root) / "control").write_text(CONTROLS["state"].text, "utf-8")
+    data = {"control": base64.b64encode(CONTROLS["object"].text.encode()).decode()}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "control"}, "data": data}
+    kubectl("apply", "--namespace=dev", "-f", "-", input_text=json.dumps(manifest))
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.rglob("*")):
+        # What others may read of what was committed is told by its second name.
+        if path.is_file() and not path.is_symlink() and path.name != COMMITTED:
+            yield path.name, path.read_bytes()
+
+
+def kept_files(watched: Files) -> Iterator[tuple[str, bytes]]:
+    """Give what was there; a file that has to hold a secret is told of where others could read it, or it has stayed."""
+    for path in sorted(watched.kept.iterdir()):
+        gone = path.stat().st_nlink == 1 or path.name.endswith(f"-{COMMITTED}")
+        if not (NEEDED.search(path.name) and gone) or watched.readable(path):
+            yield path.name, path.read_bytes()
+
+
+def objects(kubectl: Kubectl) -> bytes:
+    kinds = kubectl("api-resources", "--verbs=list", "--output=name").split()
+    wanted = ",".join(sorted(set(kinds) - {"secrets"}))
+    return kubectl("get", wanted, "--all-namespaces", "--output=json", "--show-managed-fields").encode()
+
+
+def test_no_secret_is_in_anything_that_comes_out(world: World, api: ApiServer) -> None:
+    kubectl = kubectl_for(api.kubeconfig)
+    with_kinds(kubectl, ROOT / "policies" / "crds" / "external-secrets.yaml")
+    with_namespace(kubectl, "dev")
+    assert len(CANARIES) == 50
+    with_canary_release(world)
+    plans(world)
+    seeds(world)
+    deploys(world, kubectl)
+    refusals(world)
+    with refusing_server() as server:
+        pushes(world, server)
+    plant_controls(world, kubectl)
+
+    (paths.state(world.scratch.root) / "secrets" / "dev.yaml").unlink()
+    everywhere = {
+        "output": world.outputs,
+        "file": [*contents(world.folder), *kept_files(world.watched)],
+        "state": list(contents(paths.state(world.scratch.root))),
+        "argument": [(one.split(b"\0")[0].decode(), one) for one in world.started.arguments],
+        "environment": [("some process's", one) for one in world.started.environments],
+        "object": [("objects", objects(kubectl))],
+    }
+    # A variable that was set is inherited; no other secret may have become one.
+    given = {FLAT[name].name for name in ("environment", "environment token", "registry")}
+    searched = [*CANARIES, *CONTROLS.values()]
+    controls = {one.name for one in CONTROLS.values()}
+    caught, leaks = set[str](), set[tuple[str, str, str]]()
+    for kind, texts in everywhere.items():
+        # An image that is pushed twice is unpacked twice: the same content once.
+        for data, name in {data: name for name, data in texts}.items():
+            names = found(searched, data) - (given if kind == "environment" else set())
+            caught |= names & controls
+            leaks |= {(kind, name, one) for one in names - controls}
+    assert not leaks, "\n".join(" | ".join(leak) for leak in sorted(leaks)[:50])
+    assert caught == controls
+    shutil.rmtree(world.folder)
