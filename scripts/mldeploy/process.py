@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, NoReturn
 
 from mldeploy.errors import MldeployError
+from mldeploy.interruption import Held
 
 Argument = str | Path
 Child = subprocess.Popen[str]
@@ -88,16 +89,23 @@ def run(
     words = [str(word) for word in argv]
     began = time.monotonic()
     pipe = None if inherit else subprocess.PIPE
-    with start(
-        words,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
-        stdout=pipe,
-        stderr=pipe,
-        new_session=not inherit,
-    ) as child:
+    held = Held()
+    try:
+        child = _popen(
+            words,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+            stdout=pipe,
+            stderr=pipe,
+            new_session=not inherit,
+        )
+    except BaseException:
+        held.release()
+        raise
+    with child:
         try:
+            held.release()
             stdout, stderr = child.communicate(input_text, timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
             terminate(child, group=not inherit)
@@ -131,7 +139,40 @@ def start(
     Raises:
         ProcessError: the program is missing or may not be executed.
     """
-    words = [str(word) for word in argv]
+    held = Held()
+    try:
+        child = _popen(
+            [str(word) for word in argv],
+            cwd=cwd,
+            env=env,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            new_session=new_session,
+            pass_fds=pass_fds,
+        )
+    except BaseException:
+        held.release()
+        raise
+    try:
+        held.release()
+    except BaseException:
+        terminate(child, group=new_session)
+        raise
+    return child
+
+
+def _popen(
+    words: list[str],
+    *,
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: int | IO[str] | None,
+    stdout: int | IO[str] | IO[bytes] | None,
+    stderr: int | IO[str] | IO[bytes] | None,
+    new_session: bool,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[str]:
     try:
         return subprocess.Popen(
             words,

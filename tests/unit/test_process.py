@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +120,27 @@ def test_an_interruption_ends_the_children_too(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGINT)
     assert parent.communicate(timeout=30)[0] == "interrupted\n"
     assert has_ended(int(told.read_text("ascii")))
+
+
+@pytest.mark.parametrize("begin", [process.start, lambda argv: process.run(argv, timeout_s=60)], ids=["start", "run"])
+def test_an_interruption_before_anybody_knows_the_child_ends_it(
+    begin: Callable[[list[str]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
+        """A process whose start is not over when Ctrl-C is pressed."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            started.append(self.pid)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        begin(["sleep", "60"])
+    assert [has_ended(pid) for pid in started] == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_terminate_is_content_with_what_has_ended() -> None:
