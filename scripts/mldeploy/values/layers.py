@@ -35,6 +35,7 @@ class Workspace:
         self.root = root
         self._documents: dict[Path, Document | ReadError] = {}
         self._layered: dict[tuple[object, ...], Layered] = {}
+        self._releases: dict[str, tuple[Release, ...]] = {}
         self._defaults: dict[Path, Defaults] = {}
         self._schemas: dict[Path, Schema | None] = {}
 
@@ -99,10 +100,12 @@ class Workspace:
             raise MldeployError(
                 f"no environment is called '{environment}'", remedy=f"choose from {', '.join(self.environments)}"
             )
-        base = self.document(self.root / _BASE)
-        declared = base.values.get("releases")
-        count = len(declared) if isinstance(declared, list) else 0
-        return tuple(self._release(base, index, environment) for index in range(count))
+        if environment not in self._releases:
+            base = self.document(self.root / _BASE)
+            declared = base.values.get("releases")
+            count = len(declared) if isinstance(declared, list) else 0
+            self._releases[environment] = tuple(self._release(base, index, environment) for index in range(count))
+        return self._releases[environment]
 
     def release(self, environment: str, service: str) -> Release:
         """Give the release of one service in one environment.
