@@ -27,8 +27,12 @@ from mldeploy.progress import Step
 from mldeploy.toolchain import group_folder, tool
 
 _TIMEOUT_S = 600
-# What `up` says when it has what came before; "" is its end.
-_MARKS = {"applying the add-ons": "API ready", "waiting for the node": "API ready", "waiting for cluster DNS": "node"}
+# What is there when `up` says that it goes on to something else. A cluster that is restored waits for its node first.
+_MARKS = {
+    "waiting for the API server's own checks": "API ready",
+    "waiting for the node": "node",
+    "waiting for cluster DNS": "DNS",
+}
 _PEER = """
 set -eu
 ip link set lo up
@@ -52,18 +56,20 @@ class Clock:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._awaited = ""
         self.reached: dict[str, float] = {}
 
     @contextmanager
     def step(self, title: str, *, key: str | None = None) -> Iterator[Step]:  # noqa: ARG002 - the protocol's
         """See `mldeploy.progress.Progress.step`."""
         yield self
-        self.reached["DNS"] = time.monotonic() - self._began
+        self.update("")
 
     def update(self, detail: str, *, done: float | None = None) -> None:  # noqa: ARG002 - the protocol's
         """See `mldeploy.progress.Step.update`."""
-        if detail in _MARKS:
-            self.reached.setdefault(_MARKS[detail], time.monotonic() - self._began)
+        if self._awaited in _MARKS:
+            self.reached.setdefault(_MARKS[self._awaited], time.monotonic() - self._began)
+        self._awaited = detail
 
     def note(self, text: str) -> None:
         """See `mldeploy.progress.Progress.note`."""

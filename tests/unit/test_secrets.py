@@ -9,6 +9,7 @@ import pytest
 from mldeploy.errors import MldeployError
 from mldeploy.progress import Quiet
 from mldeploy.secrets import seed
+from mldeploy.secrets.check import Chosen
 
 ROOT = Path(__file__).parents[2]
 CANARY = "canary-3f9c1e"
@@ -76,3 +77,17 @@ def test_a_good_file_is_read_and_then_the_cluster_is_asked(root: Path) -> None:
     given(root, f"dev-ml-api:\n  api-keys: {CANARY}\n")
     error = refusal(root, "dev")
     assert error.message == f"{root / 'no-kubeconfig'}: no such kubeconfig"
+
+
+@pytest.mark.parametrize(
+    ("argv", "chosen"),
+    [
+        (("apply",), Chosen()),
+        (("--values", "a.yaml", "apply", "--values=b.yaml"), Chosen(values=("a.yaml", "b.yaml"))),
+        (("apply", "--set", "a=b", "--set=c=d,e=f"), Chosen(sets=("a=b", "c=d,e=f"))),
+        (("--kube-context", "one", "apply", "--kubeconfig=k"), Chosen(context="one", kubeconfig="k")),
+        (("apply", "--selector", "service=ml-api", "--suppress-secrets"), Chosen()),
+    ],
+)
+def test_what_a_run_of_helmfile_chooses_is_asked_about(argv: tuple[str, ...], chosen: Chosen) -> None:
+    assert Chosen.of(argv) == chosen

@@ -24,6 +24,14 @@ _DNS_S = 180.0
 _SUPERVISOR_S = 60.0
 _CONTAINERD_S = 60.0
 _BOOTSTRAPPED = "bootstrapped"
+_CHECKS = "waiting for the API server's own checks"
+_READY = "/readyz"
+# Two of its checks begin only a second after the server does, by a timer of its own: that the store has the server's
+# own roles and priorities. It serves before, and what needs neither, or has them from an earlier run, need not wait.
+_SERVES = (
+    f"{_READY}?exclude=poststarthook/rbac/bootstrap-roles"
+    "&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
+)
 
 
 @dataclass(frozen=True)
@@ -84,9 +92,13 @@ def up(plan: Plan, port: int | None, progress: Progress) -> None:
             _await_supervisor(plan)
             loading = Task(lambda: _load(plan, first))
             api = _start_api(plan, first, step)
-            if plan.images is not None:
+            if plan.images is None:
+                _await_api(place, api, _READY)
+            else:
                 fresh = not (resumed or restored)
-                _start_node(plan, plan.images, first, loading, api, fresh=fresh, step=step, began=began)
+                if fresh:
+                    _bootstrap(plan, plan.images, first, api, step)
+                _start_node(plan, first, loading, api, fresh=fresh, step=step, began=began)
         except BaseException as error:
             launching.settle()
             machine.end(place)
@@ -143,8 +155,8 @@ def _await_supervisor(plan: Plan) -> None:
 
 
 def _start_api(plan: Plan, first: int, step: Step) -> Api:
-    """Start the store and the API server; return when it is ready."""
-    place, alive = plan.place, Alive(plan.place)
+    """Start the store and the API server; return when it serves."""
+    place = plan.place
     supervision.start(place, *API_SERVER_ONLY)
     found = record.read(place)
     if found is None or found.first != first:
@@ -153,37 +165,38 @@ def _start_api(plan: Plan, first: int, step: Step) -> Api:
     configs.write_kubeconfig(place, place.kubeconfig, f"https://127.0.0.1:{found.port}", "admin")
     api = Api(found.port, place.pki)
     step.update("waiting for the API server")
-    await_component(
-        place,
-        lambda: api.text("/readyz") == "ok",
-        "the API server",
-        component="kube-apiserver",
-        timeout_s=_API_S,
-        alive=alive,
-    )
+    _await_api(place, api, _SERVES)
     return api
 
 
+def _await_api(place: Layout, api: Api, path: str) -> None:
+    await_component(
+        place,
+        lambda: api.text(path) == "ok",
+        "the API server",
+        component="kube-apiserver",
+        timeout_s=_API_S,
+        alive=Alive(place),
+    )
+
+
+def _bootstrap(plan: Plan, system: addons.SystemImages, first: int, api: Api, step: Step) -> None:
+    """Fill the store: the add-ons, and the server's own objects, which it makes meanwhile; and keep a copy."""
+    step.update("applying the add-ons")
+    api.apply(addons.manifests(system, plan.place.pki))
+    step.update(_CHECKS)
+    _await_api(plan.place, api, _READY)
+    snapshot.take_store(plan.place, _pid(plan.place, first, "etcd"))
+
+
 def _start_node(
-    plan: Plan,
-    system: addons.SystemImages,
-    first: int,
-    loading: Task[None],
-    api: Api,
-    *,
-    fresh: bool,
-    step: Step,
-    began: datetime,
+    plan: Plan, first: int, loading: Task[None], api: Api, *, fresh: bool, step: Step, began: datetime
 ) -> None:
     """Start the rest; return when the node is Ready and answers for DNS.
 
     The kubelet comes after the store's copy and the scheduler after the images': what is kept has no node and no pod.
     """
     place, alive = plan.place, Alive(plan.place)
-    if fresh:
-        step.update("applying the add-ons")
-        api.apply(addons.manifests(system, place.pki))
-        snapshot.take_store(place, _pid(place, first, "etcd"))
     supervision.start(place, "kubelet", "kube-controller-manager", "kube-proxy")
     loading.result()
     if fresh:
@@ -199,6 +212,8 @@ def _start_node(
         timeout_s=_NODE_S,
         alive=alive,
     )
+    step.update(_CHECKS)
+    _await_api(place, api, _READY)
     step.update("waiting for cluster DNS")
     await_component(
         place, lambda: dns_ready(api, began), "cluster DNS", component="kubelet", timeout_s=_DNS_S, alive=alive

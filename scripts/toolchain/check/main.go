@@ -72,7 +72,7 @@ func run() error {
 	}
 	answer := Answer{Judgements: make([]Judgement, len(request.Objects))}
 	for i, object := range request.Objects {
-		object = plainNumbers(object).(map[string]any)
+		object = decoded(object).(map[string]any)
 		violations, err := violations(policies, object)
 		if err != nil {
 			return err
@@ -86,16 +86,20 @@ func run() error {
 	return json.NewEncoder(os.Stdout).Encode(answer)
 }
 
-// plainNumbers gives numbers the types that the API machinery has for them: int64 where they are whole.
-func plainNumbers(value any) any {
+// decoded gives a value as the API machinery decodes it: whole numbers are int64, and a key that is null is not there.
+func decoded(value any) any {
 	switch typed := value.(type) {
 	case map[string]any:
 		for key, child := range typed {
-			typed[key] = plainNumbers(child)
+			if child == nil {
+				delete(typed, key)
+			} else {
+				typed[key] = decoded(child)
+			}
 		}
 	case []any:
 		for i, child := range typed {
-			typed[i] = plainNumbers(child)
+			typed[i] = decoded(child)
 		}
 	case json.Number:
 		if whole, err := typed.Int64(); err == nil {
