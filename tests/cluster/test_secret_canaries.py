@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import sys
@@ -30,7 +31,7 @@ import pytest
 import yaml
 
 from mldeploy import paths, process
-from mldeploy.cluster import ApiServer
+from mldeploy.cluster import ApiServer, api_server
 from mldeploy.image import build
 from mldeploy.plan.reports import FORMATS
 from mldeploy.progress import Quiet
@@ -198,6 +199,13 @@ def own_cache(folder: Path) -> None:
     image = build(ROOT, "redis", Quiet()).archive
     for path in (image, image.with_suffix(".json")):
         (folder / "images" / path.name).symlink_to(path)
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[ApiServer]:
+    """One of its own: what other tests left in the session's would be waited for, and searched."""
+    with api_server(tmp_path / "api", f"canaries-{os.getpid()}") as started:
+        yield started
 
 
 @pytest.fixture

@@ -37,8 +37,11 @@ spec:
 {{- end }}
 
 {{/* A duration as Go writes it: 15m is 15m0s. The operator writes it so into the object, which would make the field the operator's and
-the next upgrade a conflict. */}}
+the next upgrade a conflict. What has other units than h, m and s stays as it is. */}}
 {{- define "ml-common.duration" -}}
+{{- if not (regexMatch "^([0-9]+[hms])+$" .) -}}
+{{- . -}}
+{{- else -}}
 {{- $unit := dict "h" 3600 "m" 60 "s" 1 -}}
 {{- $seconds := 0 -}}
 {{- range regexFindAll "[0-9]+[hms]" . -1 -}}
@@ -46,4 +49,5 @@ the next upgrade a conflict. */}}
 {{- $seconds = add $seconds (mul (trimSuffix $last . | atoi) (get $unit $last)) -}}
 {{- end -}}
 {{- duration $seconds -}}
+{{- end -}}
 {{- end }}

@@ -118,7 +118,10 @@ def _over_http(check: HttpCheck, secret: SecretValue) -> Callable[[socket.socket
         connection = HTTPConnection("pod")
         connection.sock = stream
         connection.request(request.method, request.path, body, headers)
-        return connection.getresponse().status == check.status
+        response = connection.getresponse()
+        # What is left unread when the stream is closed would be an error of the forward's.
+        response.read()
+        return response.status == check.status
 
     return ask
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import yaml
@@ -27,6 +28,8 @@ _KUBECTL_S = 30.0
 _ANSWER_S = 20.0
 # An event follows its condition within this, or is not written at all.
 _EVENT_S = 3.0
+# A store that was made a moment ago has to be tried by the operator first; one that is broken stays so for longer.
+_STORE_S = 15.0
 _POLL_S = 0.2
 
 
@@ -92,6 +95,7 @@ def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
         },
     }
     kubectl = _Kubectl(release.namespace, chosen)
+    kubectl.await_store(wanted["spec"]["secretStoreRef"])
     with _created(kubectl, trial, what) as uid:
         ready = kubectl.condition(trial["metadata"]["name"])
         if ready is None:
@@ -145,6 +149,21 @@ class _Kubectl:
         words = [*self._words, "delete", _KIND, name, "--ignore-not-found", "--wait=false"]
         process.run(words, timeout_s=_KUBECTL_S, ok=(0, 1))
 
+    def await_store(self, reference: Mapping[str, str]) -> None:
+        """Wait for a new store to be ready; one that is not there, or long not ready, is left to the check."""
+        kind, group = reference.get("kind", "SecretStore").lower(), _KIND.partition(".")[2]
+        words = ["get", f"{kind}s.{group}", reference["name"], "--ignore-not-found"]
+        deadline = time.monotonic() + _STORE_S
+        while time.monotonic() < deadline:
+            done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S, ok=(0, 1))
+            if done.returncode or not done.stdout:
+                return
+            conditions = json.loads(done.stdout).get("status", {}).get("conditions", [])
+            ready = next((one for one in conditions if one["type"] == "Ready"), None)
+            if ready is not None and (ready["status"] == "True" or _age(ready["lastTransitionTime"]) > _STORE_S):
+                return
+            time.sleep(_POLL_S)
+
     def condition(self, name: str) -> dict[str, Any] | None:
         """Wait for the operator's word; None: it has none."""
         deadline = time.monotonic() + _ANSWER_S
@@ -170,3 +189,8 @@ class _Kubectl:
         done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S)
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+
+def _age(time_text: str) -> float:
+    """Give the seconds since a time as Kubernetes writes it."""
+    return (datetime.now(UTC) - datetime.fromisoformat(time_text)).total_seconds()
