@@ -156,8 +156,9 @@ def test_the_end_of_the_first_process_ends_everything_and_up_goes_on(second: Clu
     place = layout(checkout, NAME)
     os.kill(first, signal.SIGKILL)
     await_nothing(checkout)
+    # The keeper is the last to go.
+    assert record.wait_until_ended(place, 10)
     assert second.status().state == "stopped"
-    assert not record.running(place)
     second.up(Quiet())
     other("get", "configmap", "-n", "default", "kept")
 
