@@ -90,20 +90,16 @@ def run(
     began = time.monotonic()
     pipe = None if inherit else subprocess.PIPE
     held = Held()
-    try:
-        child = _popen(
-            words,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
-            stdout=pipe,
-            stderr=pipe,
-            new_session=not inherit,
-        )
-    except BaseException:
-        held.release()
-        raise
-    with child:
+    with _popen(
+        held,
+        words,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL if input_text is None else subprocess.PIPE,
+        stdout=pipe,
+        stderr=pipe,
+        new_session=not inherit,
+    ) as child:
         try:
             held.release()
             stdout, stderr = child.communicate(input_text, timeout=timeout_s)
@@ -140,20 +136,17 @@ def start(
         ProcessError: the program is missing or may not be executed.
     """
     held = Held()
-    try:
-        child = _popen(
-            [str(word) for word in argv],
-            cwd=cwd,
-            env=env,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            new_session=new_session,
-            pass_fds=pass_fds,
-        )
-    except BaseException:
-        held.release()
-        raise
+    child = _popen(
+        held,
+        [str(word) for word in argv],
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        new_session=new_session,
+        pass_fds=pass_fds,
+    )
     try:
         held.release()
     except BaseException:
@@ -163,6 +156,7 @@ def start(
 
 
 def _popen(
+    held: Held,
     words: list[str],
     *,
     cwd: Path | None,
@@ -173,6 +167,7 @@ def _popen(
     new_session: bool,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[str]:
+    """Start a process; whoever has it then releases the signals, and they are released here where there is none."""
     try:
         return subprocess.Popen(
             words,
@@ -187,11 +182,14 @@ def _popen(
             encoding="utf-8",
             errors="replace",
         )
-    except FileNotFoundError as error:
-        missing = cwd if cwd is not None and not cwd.is_dir() else words[0]
-        raise ProcessError(words, f"{missing} was not found", remedy="run mldeploy doctor") from error
-    except PermissionError as error:
-        raise ProcessError(words, f"{words[0]} may not be executed", remedy="run mldeploy doctor") from error
+    except BaseException as error:
+        held.release()
+        if isinstance(error, FileNotFoundError):
+            missing = cwd if cwd is not None and not cwd.is_dir() else words[0]
+            raise ProcessError(words, f"{missing} was not found", remedy="run mldeploy doctor") from error
+        if isinstance(error, PermissionError):
+            raise ProcessError(words, f"{words[0]} may not be executed", remedy="run mldeploy doctor") from error
+        raise
 
 
 def terminate(child: subprocess.Popen[str], *, group: bool = True, grace_s: float = _TERMINATION_GRACE_S) -> None:
