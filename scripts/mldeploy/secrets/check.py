@@ -153,42 +153,47 @@ class _Kubectl:
         """Wait for a new store to be ready; one that is not there, or long not ready, is left to the check."""
         kind, group = reference.get("kind", "SecretStore").lower(), _KIND.partition(".")[2]
         words = ["get", f"{kind}s.{group}", reference["name"], "--ignore-not-found"]
-        deadline = time.monotonic() + _STORE_S
-        while time.monotonic() < deadline:
+        for _ in _tries(_STORE_S):
             done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S, ok=(0, 1))
             if done.returncode or not done.stdout:
                 return
-            conditions = json.loads(done.stdout).get("status", {}).get("conditions", [])
-            ready = next((one for one in conditions if one["type"] == "Ready"), None)
+            ready = _ready(json.loads(done.stdout))
             if ready is not None and (ready["status"] == "True" or _age(ready["lastTransitionTime"]) > _STORE_S):
                 return
-            time.sleep(_POLL_S)
 
     def condition(self, name: str) -> dict[str, Any] | None:
         """Wait for the operator's word; None: it has none."""
-        deadline = time.monotonic() + _ANSWER_S
-        while time.monotonic() < deadline:
-            status = self._json("get", _KIND, name).get("status", {})
-            for one in status.get("conditions", []):
-                if one["type"] == "Ready":
-                    return dict(one)
-            time.sleep(_POLL_S)
+        for _ in _tries(_ANSWER_S):
+            if ready := _ready(self._json("get", _KIND, name)):
+                return ready
         return None
 
     def reason(self, uid: str) -> str:
         """Give what the operator's event says, which its condition only sums up."""
-        deadline = time.monotonic() + _EVENT_S
         about = f"involvedObject.uid={uid},type=Warning"
-        while time.monotonic() < deadline:
+        for _ in _tries(_EVENT_S):
             if events := self._json("get", "events", "--field-selector", about)["items"]:
                 return " ".join(str(events[-1]["message"]).split())
-            time.sleep(_POLL_S)
         return ""
 
     def _json(self, *words: str) -> dict[str, Any]:
         done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S)
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+
+def _tries(seconds: float) -> Iterator[None]:
+    """Give turns to ask once more, until the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(_POLL_S)
+
+
+def _ready(found: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give an object's Ready condition; None where nobody has written one."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return next((dict(one) for one in conditions if one["type"] == "Ready"), None)
 
 
 def _age(time_text: str) -> float:
