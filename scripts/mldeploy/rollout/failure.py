@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mldeploy import process
+from mldeploy.rollout.listing import listed
 
-_KUBECTL_TIMEOUT_S = 20.0
 # Longer than any release may take (helmDefaults.timeout), so that no cause is too old.
 _YOUNG = timedelta(minutes=10)
 _SHOWN = 6
@@ -34,9 +32,7 @@ def causes(namespace: str, release: str, *, context: str = "") -> Sequence[str]:
     Raises:
         ProcessError: kubectl is missing, or the cluster does not answer.
     """
-    chosen = ["--context", context] if context else []
-    words = ["kubectl", *chosen, "get", "events", "-n", namespace, "--field-selector", "type=Warning", "-o", "json"]
-    events = json.loads(process.run(words, timeout_s=_KUBECTL_TIMEOUT_S).stdout)["items"]
+    events = listed("events", namespace, "--field-selector", "type=Warning", context=context)
     return explain(events, release, datetime.now(UTC))
 
 

@@ -7,14 +7,12 @@ pods are asked, not the condition.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mldeploy import process
+from mldeploy.rollout.listing import listed
 
-_KUBECTL_TIMEOUT_S = 20.0
 # Pods of the failed upgrade are taken back within a second or two; those that the rollback has to start again get no
 # more of the user's time than this.
 _PATIENCE_S = 20.0
@@ -35,12 +33,10 @@ def standing(namespace: str, release: str, *, context: str = "") -> Sequence[str
     Raises:
         ProcessError: kubectl is missing, or the cluster does not answer.
     """
-    chosen = ["--context", context] if context else []
     selector = f"app.kubernetes.io/instance={release}"
-    words = ["kubectl", *chosen, "get", "deployments", "-n", namespace, "--selector", selector, "-o", "json"]
     deadline = time.monotonic() + _PATIENCE_S
     while True:
-        found = json.loads(process.run(words, timeout_s=_KUBECTL_TIMEOUT_S).stdout)["items"]
+        found = listed("deployments", namespace, "--selector", selector, context=context)
         if all(is_settled(each) for each in found) or time.monotonic() > deadline:
             return tell(found)
         time.sleep(_PAUSE_S)
