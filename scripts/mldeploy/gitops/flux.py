@@ -76,7 +76,7 @@ def start(root: Path, cluster: Cluster, environment: str, progress: Progress) ->
     kubectl = Kubectl.of(cluster)
     with progress.step("Starting Flux", key="gitops flux") as step:
         kubectl.apply(kustomization.build(root, "flux", installation(root, built.references)))
-        kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_READY_S:g}s")
+        kubectl.wait("condition=Established", "crd", "--all", timeout_s=_READY_S)
         kubectl.apply(kustomization.build(root, "flux-services", services(root, environment)))
         for name in CONTROLLERS:
             step.update(name)
