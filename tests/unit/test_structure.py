@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parity": {"render", "plan", "overlay", "gitops"},
     "gitops": {"toolchain", "cluster", "image", "smoke", "values", "render", "plan", "check", "published"},
 }
-EVERYONE = {"errors", "forked", "interruption", "lock", "paths", "process", "progress"}
+EVERYONE = {"atomic", "errors", "forked", "interruption", "lock", "paths", "process", "progress"}
 
 
 def imports(module: Path) -> Iterator[tuple[int, str, list[str]]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mldeploy import paths
+from mldeploy import atomic, paths
 from mldeploy.overlay.kustomize import build_files
 from mldeploy.render import RenderedObject, parse
 from mldeploy.toolchain import tool
@@ -92,10 +91,7 @@ def _write(folder: Path, key: str, built: Built) -> None:
     # A cache that cannot be written costs time only.
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
-        Path(temporary).replace(path)
+        atomic.write(path, f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
 
 
 def _prune(folder: Path) -> None:

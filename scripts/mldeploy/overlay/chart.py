@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from mldeploy import paths
+from mldeploy import atomic, paths
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.lock import exclusive
 from mldeploy.overlay import helm, memory, users
@@ -136,12 +134,4 @@ def _refuse_used(layout: Layout, others: list[users.User]) -> None:
 def _put(path: Path, text: str, staging: Path) -> None:
     """Write a file in one step; nothing of an interrupted attempt is in the chart."""
     path.parent.mkdir(exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=staging)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
+    atomic.write(path, text, staging=staging)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import threading
 from contextlib import suppress
 from functools import cache
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from mldeploy import paths, process
+from mldeploy import atomic, paths, process
 from mldeploy.toolchain import tool, tool_environment
 
 _FORMAT = 1
@@ -149,10 +148,7 @@ def _write(root: Path, entry: Path, text: str, state_text: str) -> None:
     # A cache that cannot be written costs time only.
     with suppress(OSError):
         entry.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, temporary = tempfile.mkstemp(dir=entry.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(stored, out)
-        Path(temporary).replace(entry)
+        atomic.write(entry, json.dumps(stored))
 
 
 def _inputs(document: Any) -> list[str]:
