@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -23,6 +24,7 @@ STDOUT = subprocess.STDOUT
 _TERMINATION_GRACE_S = 5.0
 _POLL_S = 0.02
 _SHOWN_LINES = 20
+_PART = 65536
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,45 @@ def _popen(
         if isinstance(error, PermissionError):
             raise ProcessError(words, f"{words[0]} may not be executed", remedy="run mldeploy doctor") from error
         raise
+
+
+def leave_running(argv: Sequence[Argument], *, input_text: str, timeout_s: float) -> str:
+    """Start a process that answers and then goes on by itself, in a session of its own.
+
+    Args:
+        argv: the program and its arguments.
+        input_text: what it reads from standard input; at most what a pipe holds (64 KiB).
+        timeout_s: seconds within which it has to answer.
+
+    Returns:
+        What it wrote to stdout and stderr until it closed both, or ended.
+
+    Raises:
+        ProcessError: the program is missing or may not be executed, or it does not answer; then it is ended.
+    """
+    words = [str(word) for word in argv]
+    asked, asking = os.pipe()
+    answer, answering = os.pipe()
+    with open(asking, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
+        stream.write(input_text)
+    with open(answer, encoding="utf-8", errors="replace") as heard:  # noqa: PTH123
+        try:
+            child = start(words, stdin=asked, stdout=answering, stderr=answering)
+        finally:
+            os.close(asked)
+            os.close(answering)
+        said, deadline = "", time.monotonic() + timeout_s
+        try:
+            while select.select([heard], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                part = os.read(heard.fileno(), _PART).decode("utf-8", "replace")
+                if not part:
+                    return said
+                said += part
+        except BaseException:
+            terminate(child)
+            raise
+    terminate(child)
+    raise ProcessError(words, f"did not answer within {timeout_s:g} s", stdout=said)
 
 
 def terminate(child: subprocess.Popen[str], *, group: bool = True, grace_s: float = _TERMINATION_GRACE_S) -> None:

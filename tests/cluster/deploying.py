@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,13 +24,24 @@ class Helmfile(Protocol):
 
 
 def helmfile_for(cluster: Cluster, **more: str) -> Helmfile:
-    environment = {**tool_environment(ROOT), "KUBECONFIG": str(cluster.kubeconfig), **more}
+    environment = {**_environment(cluster), **more}
 
     def run(*arguments: str | Path, ok: tuple[int, ...] = (0,), cwd: Path = ROOT) -> process.Completed:
         words = [tool("helmfile"), "--no-color", *arguments]
         return process.run(words, timeout_s=400, ok=ok, cwd=cwd, env=environment)
 
     return run
+
+
+def start_helmfile(cluster: Cluster, *arguments: str | Path) -> process.Child:
+    """Start helmfile, in a process group of its own, for somebody who ends it; what it says goes nowhere."""
+    words = [tool("helmfile"), "--no-color", *arguments]
+    nowhere = subprocess.DEVNULL
+    return process.start(words, cwd=ROOT, env=_environment(cluster), stdout=nowhere, stderr=nowhere)
+
+
+def _environment(cluster: Cluster) -> dict[str, str]:
+    return {**tool_environment(ROOT), "KUBECONFIG": str(cluster.kubeconfig)}
 
 
 _loaded: set[str] = set()

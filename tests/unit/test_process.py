@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -156,3 +157,40 @@ def test_replace_becomes_the_program() -> None:
     assert child.communicate(timeout=30)[0] == f"{child.pid} b\n"
     with pytest.raises(ProcessError, match="no-such-program: could not be executed"):
         process.replace(["no-such-program"])
+
+
+# Answers with what it read and its number, closes both streams, and goes on.
+KEEPER = """
+import os, sys, time
+print(sys.stdin.read(), os.getpid(), os.getsid(0), flush=True)
+null = os.open(os.devnull, os.O_RDWR)
+os.dup2(null, 1); os.dup2(null, 2)
+time.sleep(60)
+"""
+
+
+def test_what_answers_goes_on_in_a_session_of_its_own() -> None:
+    asked, pid, session = process.leave_running(python(KEEPER), input_text="é", timeout_s=30).split()
+    try:
+        assert (asked, session) == ("é", pid)
+        assert is_running(int(pid))
+    finally:
+        os.kill(int(pid), signal.SIGKILL)
+
+
+def test_what_ends_without_an_answer_is_heard_to_its_end() -> None:
+    code = "import sys; print('one', flush=True); sys.exit('two')"
+    assert process.leave_running(python(code), input_text="", timeout_s=30) == "one\ntwo\n"
+
+
+def test_what_does_not_answer_is_ended() -> None:
+    with pytest.raises(ProcessError, match="did not answer within 3 s") as failure:
+        process.leave_running(["sh", "-c", "echo $$; exec sleep 60"], input_text="", timeout_s=3)
+    assert has_ended(int(failure.value.stdout))
+
+
+def test_a_program_that_is_missing_leaves_no_descriptor() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(ProcessError, match="was not found"):
+        process.leave_running(["no-such-program"], input_text="in", timeout_s=2)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "check": {"toolchain", "render", "values", "plan", "report"},
     "plan": {"toolchain", "render", "values", "report"},
     "overlay": {"toolchain", "render", "values", "plan"},
-    "rollout": {"render", "cluster"},
+    "rollout": {"toolchain", "render", "cluster"},
     "smoke": {"values"},
     "promote": {"values", "plan"},
     "report": set(),

@@ -28,7 +28,7 @@ COMMANDS: dict[str, Command] = {
     "schema": Command(
         module="schema", group="Values", summary="write values.schema.json and README tables, or --check them"
     ),
-    "guard": Command(module="guard", group="Deploy", summary="refuse a kube-context that an environment does not name"),
+    "guard": Command(module="guard", group="Deploy", summary="what must be true before helmfile changes anything"),
     "why": Command(module="why", group="Deploy", summary="what the cluster says about a release that failed"),
     "smoke": Command(module="smoke", group="Deploy", summary="ask what was deployed whether it works"),
     "forward": Command(

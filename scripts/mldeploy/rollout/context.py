@@ -20,7 +20,7 @@ from mldeploy.errors import MldeployError, RefusedError
 _ENVIRONMENT_FILE = "environment.yaml"
 
 
-def check(root: Path, environment: str, *, context: str = "", kubeconfig: str = "") -> None:
+def check(root: Path, environment: str, *, context: str = "", kubeconfig: str = "") -> str:
     """Pass if the environment may be applied to the context that helm would use.
 
     Args:
@@ -28,6 +28,9 @@ def check(root: Path, environment: str, *, context: str = "", kubeconfig: str = 
         environment: name of a folder below `deployments/` that has an `environment.yaml`.
         context: what `--kube-context` names; empty: as helm finds it.
         kubeconfig: what `--kubeconfig` names; empty: as helm finds it.
+
+    Returns:
+        The context's name.
 
     Raises:
         RefusedError: the environment does not name this context, or there is none.
@@ -37,7 +40,7 @@ def check(root: Path, environment: str, *, context: str = "", kubeconfig: str = 
     _refuse_redirection(environment)
     name = context or os.environ.get("HELM_KUBECONTEXT", "") or _current(_kubeconfigs(kubeconfig))
     if any(fnmatchcase(name, pattern) for pattern in allowed):
-        return
+        return name
     where = f"the kube-context '{name}'" if name else "a cluster: no kube-context is set"
     raise RefusedError(
         f"{environment} may not be applied to {where} (it names {', '.join(allowed)}); nothing was changed",
