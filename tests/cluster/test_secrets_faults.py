@@ -16,8 +16,11 @@ from mldeploy import process
 from mldeploy.cluster import Cluster, api_server
 from mldeploy.progress import Quiet
 from mldeploy.secrets import seed
+from mldeploy.secrets.following import sync
+from mldeploy.smoke.kube import connect, disconnect
 from mldeploy.toolchain import tool, tool_environment
 from mldeploy.up.place import Place
+from mldeploy.values import Workspace
 from tests.cluster.deploying import ROOT, Helmfile, helmfile_for, items, revisions, this_image
 from tests.cluster.secret_support import ML_API, answered, own_checkout, secret, synced
 from tests.cluster.support import Kubectl, await_true, kubectl_for
@@ -151,6 +154,20 @@ def test_a_deploy_stops_and_goes_through_when_the_fault_is_over(
     await_true(lambda: synced(kubectl)[0] == "True", "the operator syncs again", timeout_s=180)
     apply(f"config.maxQueue={len(fault)}")
     assert revisions(cluster, "dev", "dev-ml-api")[-1] == "deployed"
+
+
+def test_a_refusal_from_before_does_not_stop_a_sync(
+    apply: Callable[..., process.Completed], cluster: Cluster, kubectl: Kubectl, checkout: Path
+) -> None:
+    kubectl("delete", "secret", "dev-ml-api", "-n", "secrets-dev")
+    await_true(lambda: synced(kubectl)[0] == "False", "the operator says that the source is gone")
+    seed(checkout, "dev", Quiet(), kubeconfig=cluster.kubeconfig, context=cluster.context)
+    api = connect(cluster.kubeconfig, cluster.context)
+    try:
+        sync(api, Workspace(checkout).release("dev", "ml-api"))
+    finally:
+        disconnect(api)
+    assert synced(kubectl)[0] == "True"
 
 
 def test_a_cluster_without_the_kinds_is_told_so(tmp_path: Path) -> None:

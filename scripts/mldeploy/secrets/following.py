@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mldeploy.errors import MldeployError
@@ -13,6 +13,8 @@ from mldeploy.values import Release
 
 _GROUP, _VERSION, _PLURAL = "external-secrets.io", "v1", "externalsecrets"
 _SYNC_S = 60.0
+# The operator looks within a second; a refusal that is older than our question, and the same after this, still holds.
+_STALE_S = 5.0
 _FOLLOW_S = 180.0
 _POLL_S = 0.2
 
@@ -34,7 +36,8 @@ def sync(api: ApiClient, release: Release) -> None:
         with explained(doing):
             return dict(objects.get_namespaced_custom_object(*where).get("status", {}))
 
-    before = status().get("syncedResourceVersion")
+    before = status()
+    asked = time.monotonic()
     # Any changed annotation makes the operator look again.
     with explained(doing):
         objects.patch_namespaced_custom_object(
@@ -43,15 +46,20 @@ def sync(api: ApiClient, release: Release) -> None:
 
     def synced() -> bool:
         now = status()
-        (ready,) = [one for one in now.get("conditions", []) if one["type"] == "Ready"] or [{"status": "Unknown"}]
-        if ready["status"] == "False":
+        ready = _ready(now)
+        if ready["status"] == "False" and (ready != _ready(before) or time.monotonic() - asked > _STALE_S):
             raise MldeployError(
                 f"ExternalSecret {release.name} cannot be synced: {ready['message']}",
                 remedy=f"see kubectl describe externalsecret {release.name} -n {release.namespace}",
             )
-        return now.get("syncedResourceVersion") != before
+        return now.get("syncedResourceVersion") != before.get("syncedResourceVersion")
 
     _wait(synced, f"the operator to sync ExternalSecret {release.name}", _SYNC_S)
+
+
+def _ready(status: Mapping[str, Any]) -> dict[str, Any]:
+    found = [one for one in status.get("conditions", []) if one["type"] == "Ready"]
+    return dict(found[0]) if found else {"status": "Unknown"}
 
 
 def follow(
