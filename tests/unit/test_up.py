@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mldeploy.cli.up import closing
 from mldeploy.errors import MldeployError, RefusedError
 from mldeploy.progress import Quiet
 from mldeploy.toolchain.pins import load
@@ -38,6 +39,14 @@ def test_extras_need_tools_that_are_pinned_and_not_built_for_everybody() -> None
     for name, one in EXTRAS.items():
         assert one.summary, name
         assert {pins.pin(tool).group for tool in one.tools} <= {"published"}, name
+
+
+def test_the_next_commands_fit_who_deploys() -> None:
+    plain, agent = closing([], applied=True), closing([EXTRAS["flux"].daily], applied=False)
+    assert "helmfile --selector service=ml-api apply" in plain
+    assert agent.startswith("Nothing to change.\n\nBoth services answer")
+    assert "apply  " not in agent
+    assert "mldeploy gitops push" in agent
 
 
 def test_a_failed_command_tells_its_last_lines(tmp_path: Path) -> None:

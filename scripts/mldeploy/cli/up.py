@@ -15,10 +15,12 @@ _NEXT = """
 Both services answer in dev. Next:
   eval "$(.venv/bin/mldeploy env)"              # the tools and the kubeconfig into this shell
   kubectl get pods --namespace dev
-  helmfile --selector service=ml-api apply      # the daily command: nothing to change now
+  {daily}
   mldeploy forward dev ml-api                   # then: curl the printed address /readyz
   mldeploy cluster down                         # leaves nothing behind
 """
+
+_DAILY = "helmfile --selector service=ml-api apply      # the daily command: nothing to change now"
 
 app = typer.Typer(add_completion=False)
 
@@ -51,8 +53,19 @@ def up(
     typer.echo(as_text(outcome.checks))
     if not all(check.outcome == "passed" for check in outcome.checks):
         return ExitCode.FINDINGS
-    typer.echo(_NEXT.strip("\n") if outcome.applied else f"Nothing to change.\n{_NEXT}".rstrip("\n"))
+    typer.echo(closing(outcome.daily, applied=outcome.applied))
     return ExitCode.CLEAN
+
+
+def closing(daily: Sequence[str], *, applied: bool) -> str:
+    """Give the last lines: what to try next.
+
+    Args:
+        daily: what deploys dev from now on; empty: helmfile.
+        applied: whether this run changed anything.
+    """
+    text = _NEXT.format(daily="\n  ".join(daily or [_DAILY])).strip("\n")
+    return text if applied else f"Nothing to change.\n\n{text}"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -74,8 +74,10 @@ class Extra:
         summary: what it brings, for `mldeploy up --help`.
         tools: the pinned programs that it needs beside the usual ones.
         bring_up: makes it run, once dev answers; does nothing where it runs already.
+        daily: the command that deploys dev from then on, and a word about it; empty: it stays `helmfile apply`.
     """
 
     summary: str
     tools: tuple[str, ...]
     bring_up: Callable[[Place], Added]
+    daily: str = ""

@@ -25,12 +25,17 @@ ENVIRONMENT = "dev"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the sequence did: whether anything was applied, and what the smoke tests found."""
+    """What the sequence did: whether anything was applied, what the smoke tests found, and who deploys dev from now on.
+
+    Attributes:
+        daily: the commands of the extras that do (`Extra.daily`); empty: it is `helmfile apply`.
+    """
 
     context: str
     kubeconfig: Path
     applied: bool
     checks: list[CheckResult]
+    daily: list[str]
 
 
 def up(root: Path, progress: Progress, extras: Sequence[str] = ()) -> Outcome:
@@ -66,7 +71,8 @@ def up(root: Path, progress: Progress, extras: Sequence[str] = ()) -> Outcome:
             added = one.bring_up(place)
             changed.append(added.changed)
             checks += added.checks
-    return Outcome(cluster.context, cluster.kubeconfig, any(changed), checks)
+    daily = [one.daily for one in chosen if one.daily]
+    return Outcome(cluster.context, cluster.kubeconfig, any(changed), checks, daily)
 
 
 def _tools(chosen: Sequence[Extra]) -> list[str]:

@@ -13,4 +13,9 @@ def _bring_up(place: Place) -> Added:
     return Added(changed=False)
 
 
-ARGOCD = Extra("Argo CD, which deploys dev from this checkout's commit", ("argocd", "git-server"), _bring_up)
+ARGOCD = Extra(
+    "Argo CD, which deploys dev from this checkout's commit",
+    ("argocd", "git-server"),
+    _bring_up,
+    daily="mldeploy gitops push                          # after a commit: Argo CD deploys dev, no longer helmfile",
+)

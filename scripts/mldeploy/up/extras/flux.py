@@ -17,4 +17,5 @@ FLUX = Extra(
     "Flux, which deploys dev from what this checkout's commit publishes",
     ("source-controller", "kustomize-controller", "git-server"),
     _bring_up,
+    daily="mldeploy gitops push                          # after a commit: Flux deploys dev, no longer helmfile",
 )
