@@ -19,15 +19,15 @@ TOOLS = """
 [own]
 module = "own"
 package = "."
-group = "test"
+group = "{group}"
 build_mb = {megabytes}
 """
 
 
-def declared(folder: Path, megabytes: int) -> Pins:
+def declared(folder: Path, megabytes: int, group: str = "deploy") -> Pins:
     (folder / "own").mkdir(exist_ok=True)
     (folder / "own" / "go.mod").write_text("module example.invalid/own\n\ngo 1.26.0\n", "utf-8")
-    (folder / "tools.toml").write_text(TOOLS.format(megabytes=megabytes), "utf-8")
+    (folder / "tools.toml").write_text(TOOLS.format(megabytes=megabytes, group=group), "utf-8")
     load.cache_clear()
     return load(folder)
 
@@ -45,6 +45,14 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_tool_is_wrong(tmp_path: Path) -> None:
     check = wrong(declared(tmp_path, 1))["tools"]
     assert (check.found, check.remedy) == ("own: not installed", "run mldeploy tools install")
+
+
+@pytest.mark.parametrize("group", ["published", "test"])
+def test_a_tool_that_nothing_asked_for_yet_is_not_wrong(tmp_path: Path, group: str) -> None:
+    pins = declared(tmp_path, 1, group)
+    assert "tools" not in wrong(pins)
+    found = [check.found for check in examine(pins) if check.name == "tools"]
+    assert found[-1] == "not installed, which up and tests do when they need them: own"
 
 
 def test_another_machine_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

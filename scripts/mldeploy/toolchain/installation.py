@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mldeploy import paths
@@ -66,7 +67,6 @@ def _build(pins: Pins, missing: Sequence[Pin], progress: Progress) -> None:
     for pin in missing:
         modules.setdefault(pin.module, []).append(pin)
     needed = {module: sum(pin.build_mb for pin in pins.tools.values() if pin.module == module) for module in modules}
-    # The longest first, so that the short ones fill the gaps.
     order = sorted(modules, key=lambda module: -needed[module])
     workers = max(1, min(len(modules), len(os.sched_getaffinity(0)), _memory() // _MEMORY_PER_BUILD))
     # A module that is finished leaves its programs and what others need too: a quarter of it, as measured.
@@ -75,12 +75,17 @@ def _build(pins: Pins, missing: Sequence[Pin], progress: Progress) -> None:
     ours = caches.claim()
     go = golang.provide(progress)
     running = build.Running(remaining=set(modules), may_trim=ours)
+    remaining = deque(order)
+
+    def work(take: Callable[[], str]) -> None:
+        while (module := _next(take)) is not None:
+            build.build(build.Job(pins, module, tuple(modules[module]), go), running, progress)
+
+    # One goes from the largest down, the others from the smallest up: two large ones at once need twice the disk.
+    ways = [remaining.popleft, *[remaining.pop] * (workers - 1)]
     with ThreadPoolExecutor(workers) as pool:
         try:
-            futures = [
-                pool.submit(build.build, build.Job(pins, module, tuple(modules[module]), go), running, progress)
-                for module in order
-            ]
+            futures = [pool.submit(work, take) for take in ways]
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
@@ -88,6 +93,13 @@ def _build(pins: Pins, missing: Sequence[Pin], progress: Progress) -> None:
             running.stop()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _next(take: Callable[[], str]) -> str | None:
+    try:
+        return take()
+    except IndexError:
+        return None
 
 
 def _memory() -> int:

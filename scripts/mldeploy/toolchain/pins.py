@@ -13,6 +13,8 @@ from mldeploy.errors import MldeployError
 
 DECLARED = Path(__file__).parents[2] / "toolchain"
 GROUPS = ("deploy", "cluster", "published", "internal", "test")
+# What is installed when something asks for it: an extra of `mldeploy up`, or the tests.
+ON_DEMAND = frozenset({"published", "test"})
 
 
 @dataclass(frozen=True)

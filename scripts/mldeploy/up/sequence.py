@@ -14,7 +14,7 @@ from mldeploy.errors import RefusedError
 from mldeploy.progress import Progress
 from mldeploy.smoke import CheckResult, smoke
 from mldeploy.toolchain import install, install_packages
-from mldeploy.toolchain.pins import load
+from mldeploy.toolchain.pins import ON_DEMAND, load
 from mldeploy.up import stores
 from mldeploy.up.background import background
 from mldeploy.up.extras import extra
@@ -76,9 +76,9 @@ def up(root: Path, progress: Progress, extras: Sequence[str] = ()) -> Outcome:
 
 
 def _tools(chosen: Sequence[Extra]) -> list[str]:
-    """Name all tools but those that only extras need: they take long to build."""
+    """Name all tools but those that only extras and tests need: they take long to build."""
     named = {stores.OPERATOR, *(name for one in chosen for name in one.tools)}
-    return [pin.name for pin in load().tools.values() if pin.group != "published" or pin.name in named]
+    return [pin.name for pin in load().tools.values() if pin.group not in ON_DEMAND or pin.name in named]
 
 
 def _apply(place: Place) -> bool:
