@@ -1,1 +1,1 @@
-"""Changing clusters: which one an environment may be applied to, and (later) apply as one set."""
+"""Changing clusters: which one an environment may be applied to, and by whom; (later) apply as one set."""

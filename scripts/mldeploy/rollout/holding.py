@@ -91,7 +91,7 @@ def _hold(change: Change) -> dict[str, Any]:
         raise MldeployError(
             f"the namespace {change.namespace} cannot be held: {problem}; nothing was changed",
             remedy="check the kube-context with kubectl get namespaces; its user must be allowed to get, create and "
-            "update leases, and to list secrets, in the namespace",
+            "update leases, and to get and list secrets, in the namespace",
         )
     return answer
 
