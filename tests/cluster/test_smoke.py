@@ -28,6 +28,27 @@ from tests.cluster.support import Kubectl
 
 DEADLINE_S = 90.0
 SECRET = "planted-0a1b2c3d"
+# No node is called so.
+PENDING = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {
+        "name": "dev-ml-api-pending",
+        "namespace": "dev",
+        "labels": {"app.kubernetes.io/instance": "dev-ml-api"},
+    },
+    "spec": {
+        "nodeSelector": {"kubernetes.io/hostname": "nowhere"},
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": "api",
+                "image": "localhost/never:1",
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            }
+        ],
+    },
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -193,14 +214,22 @@ def test_a_selector_chooses_and_an_unknown_one_names_what_there_is(
     assert "dev, staging, prod" in capsys.readouterr().err
 
 
-def test_a_wrong_answer_fails_with_both_answers(cluster: Cluster, checkout: Path) -> None:
+def test_a_wrong_answer_fails_with_both_answers_and_the_log_of_who_gave_it(
+    cluster: Cluster, kubectl: Kubectl, checkout: Path
+) -> None:
     declare(checkout, ml_api={"prediction": {"http": {"answer": {"digit": 4}}}})
-    results = run_smoke(cluster, checkout, "ml-api")
+    # A pod of the release that is not well, as the HPA's next one is for a while: it has no log, and is not to blame.
+    kubectl("apply", "-f", "-", input_text=yaml.safe_dump(PENDING))
+    try:
+        results = run_smoke(cluster, checkout, "ml-api")
+    finally:
+        kubectl("delete", "pod", "dev-ml-api-pending", "-n", "dev")
     assert results["prediction"].outcome == "failed"
     assert results["prediction"].message == "POST /v1/predict: digit is 3, not 4"
     assert any(
         line.startswith("pod dev-ml-api-") and line.endswith(" is ready") for line in results["prediction"].details
     )
+    assert any(line.startswith("pod dev-ml-api-pending is not scheduled: ") for line in results["prediction"].details)
     assert any(line.startswith("log dev-ml-api-") for line in results["prediction"].details)
     assert results["latency"].passed
 

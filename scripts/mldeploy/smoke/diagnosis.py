@@ -1,8 +1,8 @@
-"""What surrounds a failure: the release's pods, its warnings, and the last log lines of what is not well."""
+"""What surrounds a failure: the release's pods, its warnings, and the last log lines of those that may be at fault."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from mldeploy.smoke.kube import ApiClient, ApiError, core, explained
@@ -15,13 +15,16 @@ _EVENTS = 10
 _LOG_LINES = 10
 
 
-def diagnose(api: ApiClient, release: Release, redact: Redactor) -> tuple[str, ...]:
+def diagnose(
+    api: ApiClient, release: Release, redact: Redactor, suspects: Collection[str] | None = ()
+) -> tuple[str, ...]:
     """Describe a release's pods: states, warnings, logs; secrets are taken out.
 
     Args:
         api: the cluster.
         release: whose pods.
         redact: applied to every line that comes from the cluster.
+        suspects: names of pods that may be at fault however well they look; None: all of the release.
 
     Returns:
         Lines of text; where the API server refuses something, a line says so.
@@ -32,10 +35,11 @@ def diagnose(api: ApiClient, release: Release, redact: Redactor) -> tuple[str, .
     except ApiError as error:
         return (str(error),)
     lines = [f"pod {pod.metadata.name} {state(pod)}{_restarts(pod)}" for pod in pods]
-    # Where some pods are well, the others have the story to tell.
-    unwell = [pod for pod in pods if state(pod) != "is ready"] or pods
-    lines += _guarded(lambda: list(_warnings(api, release, {pod.metadata.name for pod in unwell})))
-    for pod in unwell:
+    suspected = {pod.metadata.name for pod in pods} if suspects is None else suspects
+    # Where some pods are not well, those that are have nothing to tell, unless they are suspected.
+    telling = [pod for pod in pods if state(pod) != "is ready" or pod.metadata.name in suspected] or pods
+    lines += _guarded(lambda: list(_warnings(api, release, {pod.metadata.name for pod in telling})))
+    for pod in telling:
         lines += _guarded(lambda pod=pod: list(_logs(api, pod)))
     return tuple(redact(line) for line in lines) or (f"release {release.name} has no pods",)
 

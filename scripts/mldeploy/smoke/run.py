@@ -69,10 +69,14 @@ def _service(api: ApiClient, plan: ServiceChecks, ready_timeout_s: float) -> lis
     release = plan.release
     deadline = time.monotonic() + ready_timeout_s
     results = [_rollout(api, release, deadline)]
+    suspects: set[str] | None = set()
     if results[0].passed:
         try:
             with Forward(api, release.namespace, plan.target, plan.port, ready_timeout_s=_FORWARD_TIMEOUT_S) as forward:
-                results += [_check(api, release, check, forward) for check in plan.checks]
+                for check in plan.checks:
+                    results.append(_check(api, release, check, forward))
+                    if results[-1].outcome == "failed":
+                        suspects = _suspects(suspects, check, forward)
         except NotReadyError as error:
             results[0] = replace(results[0], outcome="failed", message=error.message)
     asked = {result.name for result in results}
@@ -81,7 +85,14 @@ def _service(api: ApiClient, plan: ServiceChecks, ready_timeout_s: float) -> lis
         for check in plan.checks
         if check.name not in asked
     ]
-    return _with_diagnosis(api, release, results)
+    return _with_diagnosis(api, release, results, suspects)
+
+
+def _suspects(so_far: set[str] | None, check: Check, forward: Forward) -> set[str] | None:
+    """Add the pod that gave a wrong answer; None: any pod may be at fault, since nobody knows who took a job."""
+    if so_far is None or isinstance(check.ask, JobCheck):
+        return None
+    return so_far | {forward.pod}
 
 
 def _check(api: ApiClient, release: Release, check: Check, forward: Forward) -> CheckResult:
@@ -139,11 +150,13 @@ def _value(api: ApiClient, release: Release, value: str | SecretValue) -> str:
     return lines[0]
 
 
-def _with_diagnosis(api: ApiClient, release: Release, results: list[CheckResult]) -> list[CheckResult]:
+def _with_diagnosis(
+    api: ApiClient, release: Release, results: list[CheckResult], suspects: set[str] | None
+) -> list[CheckResult]:
     failed = [number for number, result in enumerate(results) if result.outcome == "failed"]
     if not failed:
         return results
     redact = namespace_redactor(api, release.namespace)
     results = [replace(result, message=redact(result.message)) for result in results]
-    results[failed[0]] = replace(results[failed[0]], details=diagnose(api, release, redact))
+    results[failed[0]] = replace(results[failed[0]], details=diagnose(api, release, redact, suspects))
     return results
