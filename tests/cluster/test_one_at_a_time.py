@@ -10,7 +10,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,9 @@ class Bench:
         self.api, self.folder, self.namespace = api, folder, namespace
         self.kubectl: Kubectl = kubectl_for(api.kubeconfig)
         self.chart = _chart(folder / "chart")
-        self.env = tool_environment(ROOT)
+        # What the guard starts has it too, and so is told from the holders of tests that run beside this one.
+        self.mark = f"MLDEPLOY_BENCH={namespace}"
+        self.env = {**tool_environment(ROOT), "MLDEPLOY_BENCH": namespace}
         self._started: list[process.Child] = []
 
     def helmfile(self, *helm: str) -> process.Child:
@@ -100,6 +104,9 @@ class Bench:
         last = self._revisions()[-1:]
         return str(last[0]["metadata"]["labels"]["status"]) if last else ""
 
+    def uids(self) -> list[str]:
+        return [one["metadata"]["uid"] for one in self._revisions()]
+
     def lease(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.kubectl("get", "lease", "mldeploy", "-n", self.namespace, "-o", "json"))
         return found
@@ -110,10 +117,17 @@ class Bench:
     def said(self) -> str:
         return (self.folder / "said").read_text()
 
-    def keepers(self) -> set[int]:
-        """Find the processes that hold this API server's namespaces."""
+    def keepers(self) -> list[int]:
+        """Find the processes that hold this bench's namespace."""
         done = process.run(["pgrep", "-x", "mldeploy-hold"], timeout_s=10, ok=(0, 1))
-        return {int(line) for line in done.stdout.split()}
+        return [pid for pid in map(int, done.stdout.split()) if self._is_ours(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended meanwhile
+            return False
+        return self.mark.encode() in variables
 
     def end(self) -> None:
         for child in self._started:
@@ -183,9 +197,8 @@ def test_the_lease_is_given_back_at_once_however_helmfile_ends(bench: Bench) -> 
 def test_a_holder_that_does_not_renew_has_gone(bench: Bench) -> None:
     """As when a machine is lost: helmfile still is somewhere, for all that anybody can see."""
     first, second = bench.helmfile(), bench.helmfile()
-    before = bench.keepers()
     bench.guard(first)
-    (keeper,) = bench.keepers() - before
+    (keeper,) = bench.keepers()
     process.run(["kill", "-KILL", str(keeper)], timeout_s=10)
     bench.guard(second)
     assert f"process {second.pid} " in bench.lease()["spec"]["holderIdentity"]
@@ -256,6 +269,27 @@ def test_a_helm_that_was_called_by_hand_is_left_alone(bench: Bench, command: str
     assert "by a helm that was not started here; nothing was changed" in said
     assert f"if it was killed: helm rollback {RELEASE} 1 --cleanup-on-fail --namespace {bench.namespace}" in said
     assert bench.status() == "pending-upgrade"
+    bench.kill(by_hand)
+
+
+def test_a_release_that_is_installed_anew_by_hand_is_not_taken_for_the_one_that_was_cut_off(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.kubectl("create", "namespace", bench.namespace)
+    bench.cut_off("pending-install", "install", RELEASE, bench.chart, *WAITING)
+    bench.guard(bench.helmfile(), release="dev-other")
+    assert bench.lease()["metadata"]["annotations"]["mldeploy/unfinished"].split() == bench.uids()
+    bench.end()
+    bench.await_free()
+    given_back = datetime.fromisoformat(bench.lease()["spec"]["renewTime"]).timestamp()
+    bench.helm("uninstall", RELEASE)
+    # Helm tells the second in which it began; what began within one of the holder's time is the holder's.
+    await_true(lambda: time.time() > given_back + 2, "the holder's time is over")
+    (tmp_path / "goes").unlink()
+    by_hand = bench.helmfile("install", RELEASE, bench.chart, *WAITING)
+    (tmp_path / "goes").touch()
+    await_true(lambda: bench.status() == "pending-install", "helm waits")
+    assert "by a helm that was not started here; nothing was changed" in bench.guard(bench.helmfile(), ok=(3,))
     bench.kill(by_hand)
 
 

@@ -22,7 +22,7 @@ const (
 	commandAnnotation = "mldeploy/command"
 	// endingAnnotation: the holder's helmfile has ended, its helm has not.
 	endingAnnotation = "mldeploy/ending"
-	// deadAnnotation lists the secrets of revisions whose maker has gone, so that every later holder knows it too.
+	// deadAnnotation lists the UIDs of the secrets of revisions whose maker has gone: every later holder is to know it too.
 	deadAnnotation = "mldeploy/unfinished"
 
 	// The measures of Kubernetes' own components (client-go, tools/leaderelection): a holder that has not renewed for
@@ -40,14 +40,14 @@ type lock struct {
 	client    kubernetes.Interface
 	objects   metadata.Interface
 	namespace string
+	release   string
 	create    bool
 	helmfile  *helmfile
 	identity  string
 	command   string
 	// lease is the object as this process last wrote it.
 	lease *coordination.Lease
-	// releases are the newest revisions since nobody else could change them, and dead the secrets of those whose maker
-	// has gone.
+	// releases are the newest revisions since nobody else could change them, and dead those whose maker has gone.
 	releases map[string]*revision
 	dead     map[string]bool
 }
@@ -132,17 +132,21 @@ func (l *lock) write(ctx context.Context, read *coordination.Lease) error {
 // look reads the releases, and which of them nobody will finish: those that an earlier holder knew of, and those that
 // were begun while the last one held the Lease.
 func (l *lock) look(ctx context.Context, lease *coordination.Lease) error {
-	releases, err := l.lastRevisions(ctx)
+	isOurs := holderOf(lease) == l.identity
+	selector := "owner=helm"
+	if isOurs {
+		selector += ",name=" + l.release // whoever took it has looked at the others
+	}
+	releases, err := l.lastRevisions(ctx, selector)
 	if err != nil {
 		return err
 	}
 	known := strings.Fields(lease.Annotations[deadAnnotation])
-	isOurs := holderOf(lease) == l.identity
 	l.releases, l.dead = releases, map[string]bool{}
 	for _, last := range releases {
 		byThatOne := !isOurs && wasHeld(lease, last.since)
-		if last.isUnfinished() && (byThatOne || slices.Contains(known, last.secret)) {
-			l.dead[last.secret] = true
+		if last.isUnfinished() && (byThatOne || slices.Contains(known, last.uid)) {
+			l.dead[last.uid] = true
 		}
 	}
 	return nil

@@ -118,7 +118,8 @@ func hold(request Request) (*lock, Answer, error) {
 		return nil, Answer{}, err
 	}
 	lock := &lock{
-		client: client, objects: objects, namespace: request.Namespace, create: request.Create,
+		client: client, objects: objects, namespace: request.Namespace, release: request.Release,
+		create:   request.Create,
 		helmfile: helmfile, identity: helmfile.identity(request.Who), command: request.Command,
 	}
 	outcome, err := lock.take(ctx)

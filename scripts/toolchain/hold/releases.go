@@ -18,6 +18,8 @@ import (
 // revision is a release's newest one, as the labels of Helm's secret tell it.
 type revision struct {
 	secret string
+	// uid is the secret's: a release that is installed anew has secrets of the same names.
+	uid    string
 	number int
 	status string
 	since  time.Time
@@ -25,10 +27,10 @@ type revision struct {
 	good int
 }
 
-// lastRevisions gives each release's newest revision by the release's name.
-func (l *lock) lastRevisions(ctx context.Context) (map[string]*revision, error) {
+// lastRevisions gives the newest revision of each release whose secrets a selector finds, by the release's name.
+func (l *lock) lastRevisions(ctx context.Context, selector string) (map[string]*revision, error) {
 	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
-	options := metav1.ListOptions{LabelSelector: "owner=helm"}
+	options := metav1.ListOptions{LabelSelector: selector}
 	list, err := l.objects.Resource(secrets).Namespace(l.namespace).List(ctx, options)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,9 @@ func (l *lock) lastRevisions(ctx context.Context) (map[string]*revision, error) 
 		}
 		ran[name][status] = max(ran[name][status], number)
 		if newest[name] == nil || newest[name].number < number {
-			newest[name] = &revision{secret: list.Items[i].Name, number: number, status: status, since: written(labels)}
+			newest[name] = &revision{
+				secret: list.Items[i].Name, uid: string(list.Items[i].UID), number: number, status: status, since: written(labels),
+			}
 		}
 	}
 	for name, last := range newest {
@@ -116,5 +120,5 @@ func (r *revision) unfinished(dead map[string]bool) *Unfinished {
 	if r == nil || !r.isUnfinished() {
 		return nil
 	}
-	return &Unfinished{Status: r.status, Revision: r.number, Since: r.since, Good: r.good, Dead: dead[r.secret]}
+	return &Unfinished{Status: r.status, Revision: r.number, Since: r.since, Good: r.good, Dead: dead[r.uid]}
 }
