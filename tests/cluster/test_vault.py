@@ -43,7 +43,7 @@ def vault(operator: Place, kubectl: Kubectl) -> Iterator[Place]:
     yield operator
     for kind in ("clusterrole", "clusterrolebinding"):
         kubectl("delete", kind, "vault-token-review")
-    kubectl("delete", "namespace", "vault", NAMESPACE, "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "vault", NAMESPACE, "--wait=true", "--timeout=300s")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def strangers(kubectl: Kubectl) -> Iterator[None]:
         manifest = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "dev"}}
         kubectl("apply", "--server-side", "-f", "-", input_text=json.dumps(manifest))
     yield
-    kubectl("delete", "namespace", "dev", "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", "--wait=true", "--timeout=300s")
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +208,12 @@ def test_a_key_is_rotated_and_retired(
     assert answered(cluster, old, new, namespace=NAMESPACE) == [401, 200]
 
 
+def store_is(kubectl: Kubectl) -> str:
+    """Give the status of the store's Ready condition."""
+    conditions = items(kubectl, "secretstores", NAMESPACE)["ml-secrets"]["status"]["conditions"]
+    return str(next(one["status"] for one in conditions if one["type"] == "Ready"))
+
+
 def look_now(kubectl: Kubectl) -> None:
     """Have the operator look at once; it does every minute."""
     kubectl("annotate", "externalsecret", API, "-n", NAMESPACE, f"force-sync={time.time_ns()}", "--overwrite")
@@ -256,6 +262,9 @@ def test_a_vault_that_has_forgotten_everything_is_seeded_anew(
     kubectl("rollout", "status", "deployment/vault", "-n", "vault", "--timeout=120s")
     look_now(kubectl)
     await_true(lambda: synced(kubectl, API, NAMESPACE)[0] == "False", "the operator may not log in")
+    # The operator tries a store itself every five minutes: here it finds at once that it may not log in.
+    kubectl("annotate", "secretstore", "ml-secrets", "-n", NAMESPACE, f"try={time.time_ns()}")
+    await_true(lambda: store_is(kubectl) == "False", "the operator knows it of the store too")
     assert secret(kubectl, NAMESPACE, API) == old
     assert answered(cluster, old, namespace=NAMESPACE) == [200]
     assert VAULT.bring_up(vault).changed

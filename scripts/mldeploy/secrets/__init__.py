@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from mldeploy.secrets.following import wake_stores
 from mldeploy.secrets.rotate import retire, rotate
 from mldeploy.secrets.seed import Seeded, seed
 
-__all__ = ["Seeded", "retire", "rotate", "seed"]
+__all__ = ["Seeded", "retire", "rotate", "seed", "wake_stores"]

@@ -27,7 +27,7 @@ _KUBECTL_S = 30.0
 # The operator's own word comes in a second; after this it has none.
 _ANSWER_S = 20.0
 # An event follows its condition within this, or is not written at all.
-_EVENT_S = 3.0
+_EVENT_S = 10.0
 # A store that was made a moment ago has to be tried by the operator first; one that is broken stays so for longer.
 _STORE_S = 15.0
 _POLL_S = 0.2
@@ -95,7 +95,7 @@ def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
         },
     }
     kubectl = _Kubectl(release.namespace, chosen)
-    kubectl.await_store(wanted["spec"]["secretStoreRef"])
+    unready = kubectl.await_store(wanted["spec"]["secretStoreRef"])
     with _created(kubectl, trial, what) as uid:
         ready = kubectl.condition(trial["metadata"]["name"])
         if ready is None:
@@ -105,6 +105,9 @@ def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
             )
         if ready["status"] != "True":
             reason = kubectl.reason(uid) or ready.get("message", "")
+            # The operator then asks nobody, and says no more than that; what it says of the store is the reason.
+            if unready and (why := kubectl.reason(unready)):
+                reason = f"{reason}: {why}"
             store = wanted["spec"]["secretStoreRef"]["name"]
             raise MldeployError(
                 f"{what}: {reason}",
@@ -116,7 +119,7 @@ def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
 def _created(kubectl: _Kubectl, trial: Mapping[str, Any], what: str) -> Iterator[str]:
     name = trial["metadata"]["name"]
     # One that an interrupted check has left is in the way of nothing but the next check.
-    kubectl.delete(name)
+    kubectl.delete(name, within_s=_ANSWER_S)
     try:
         uid = kubectl.create(trial)
     except process.ProcessError as error:
@@ -144,22 +147,32 @@ class _Kubectl:
         words = [*self._words, "create", "-f", "-", "--output", "jsonpath={.metadata.uid}"]
         return process.run(words, timeout_s=_KUBECTL_S, input_text=json.dumps(manifest)).stdout
 
-    def delete(self, name: str) -> None:
-        # 1: the kind itself is not there.
-        words = [*self._words, "delete", _KIND, name, "--ignore-not-found", "--wait=false"]
+    def delete(self, name: str, *, within_s: float = 0) -> None:
+        """Delete an object; wait for its end, which is the operator's to allow, no longer than a while."""
+        wait = f"--timeout={within_s:g}s" if within_s else "--wait=false"
+        # 1: the kind itself is not there, or the object still is.
+        words = [*self._words, "delete", _KIND, name, "--ignore-not-found", wait]
         process.run(words, timeout_s=_KUBECTL_S, ok=(0, 1))
 
-    def await_store(self, reference: Mapping[str, str]) -> None:
-        """Wait for a new store to be ready; one that is not there, or long not ready, is left to the check."""
+    def await_store(self, reference: Mapping[str, str]) -> str:
+        """Wait for a new store to be ready; give the UID of one of the namespace's own that is long not ready, or "".
+
+        One that is not there is left to the check.
+        """
         kind, group = reference.get("kind", "SecretStore").lower(), _KIND.partition(".")[2]
         words = ["get", f"{kind}s.{group}", reference["name"], "--ignore-not-found"]
         for _ in _tries(_STORE_S):
             done = process.run([*self._words, *words, "--output", "json"], timeout_s=_KUBECTL_S, ok=(0, 1))
             if done.returncode or not done.stdout:
-                return
-            ready = _ready(json.loads(done.stdout))
-            if ready is not None and (ready["status"] == "True" or _age(ready["lastTransitionTime"]) > _STORE_S):
-                return
+                break
+            store = json.loads(done.stdout)
+            ready = _ready(store)
+            if ready is not None and ready["status"] == "True":
+                break
+            if ready is not None and _age(ready["lastTransitionTime"]) > _STORE_S:
+                # The events of a store of the whole cluster are not in this namespace.
+                return str(store["metadata"]["uid"]) if kind == "secretstore" else ""
+        return ""
 
     def condition(self, name: str) -> dict[str, Any] | None:
         """Wait for the operator's word; None: it has none."""

@@ -11,12 +11,14 @@ from mldeploy.secrets.asking import Asker
 from mldeploy.smoke.kube import ApiClient, core, explained
 from mldeploy.values import Release
 
-_GROUP, _VERSION, _PLURAL = "external-secrets.io", "v1", "externalsecrets"
+_GROUP, _VERSION, _PLURAL, _STORES = "external-secrets.io", "v1", "externalsecrets", "secretstores"
 _SYNC_S = 60.0
-# The operator looks within a second; a refusal that is older than our question, and the same after this, still holds.
-_STALE_S = 5.0
+# The operator looks within a second, or some on a busy machine; a refusal that is older than our question, and the same
+# after this, still holds.
+_STALE_S = 20.0
 _FOLLOW_S = 180.0
 _POLL_S = 0.2
+_BOTH = "both the old and the new value are still in the store; mend the cause and run this again"
 
 
 def sync(api: ApiClient, release: Release) -> None:
@@ -38,11 +40,8 @@ def sync(api: ApiClient, release: Release) -> None:
 
     before = status()
     asked = time.monotonic()
-    # Any changed annotation makes the operator look again.
     with explained(doing):
-        objects.patch_namespaced_custom_object(
-            *where, {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}
-        )
+        objects.patch_namespaced_custom_object(*where, _looked_at_now())
 
     def synced() -> bool:
         now = status()
@@ -54,7 +53,43 @@ def sync(api: ApiClient, release: Release) -> None:
             )
         return now.get("syncedResourceVersion") != before.get("syncedResourceVersion")
 
-    _wait(synced, f"the operator to sync ExternalSecret {release.name}", _SYNC_S)
+    _wait(synced, f"the operator to sync ExternalSecret {release.name}", _SYNC_S, remedy=_BOTH)
+
+
+def wake_stores(api: ApiClient, namespace: str) -> None:
+    """Have the operator try a namespace's stores now; wait until it takes them as ready.
+
+    One that it could not reach it tries again only after about as long as the outage was, and refuses what reads it.
+
+    Raises:
+        ApiError: the API server refuses, or cannot be reached.
+        MldeployError: they are not ready in time.
+    """
+    from kubernetes.client import CustomObjectsApi
+
+    objects: Any = CustomObjectsApi(api)
+    where = (_GROUP, _VERSION, namespace, _STORES)
+    doing = f"have the stores of namespace {namespace} tried"
+
+    def stores() -> dict[str, str]:
+        with explained(doing):
+            found = objects.list_namespaced_custom_object(*where)["items"]
+        return {one["metadata"]["name"]: _ready(one.get("status", {}))["status"] for one in found}
+
+    for name in stores():
+        with explained(doing):
+            objects.patch_namespaced_custom_object(*where, name, _looked_at_now())
+    _wait(
+        lambda: all(ready == "True" for ready in stores().values()),
+        f"the operator to reach the stores of namespace {namespace}",
+        _SYNC_S,
+        remedy=f"kubectl describe secretstores -n {namespace} tells why",
+    )
+
+
+def _looked_at_now() -> dict[str, Any]:
+    """Give a patch of an object after which the operator looks at it: any changed annotation makes it."""
+    return {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}
 
 
 def _ready(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +126,7 @@ def follow(
                 done.add(pod.uid)
         return bool(pods) and all(pod.uid in done for pod in pods)
 
-    _wait(followed, f"the pods of {release.name} to follow {key}", _FOLLOW_S)
+    _wait(followed, f"the pods of {release.name} to follow {key}", _FOLLOW_S, remedy=_BOTH)
 
 
 def refresh(api: ApiClient, release: Release) -> None:
@@ -107,12 +142,9 @@ def refresh(api: ApiClient, release: Release) -> None:
             core(api).patch_namespaced_pod(pod.metadata.name, release.namespace, body)
 
 
-def _wait(condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+def _wait(condition: Callable[[], bool], what: str, timeout_s: float, *, remedy: str) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise MldeployError(
-                f"waited {timeout_s:g} s in vain for {what}",
-                remedy="both the old and the new value are still in the store; mend the cause and run this again",
-            )
+            raise MldeployError(f"waited {timeout_s:g} s in vain for {what}", remedy=remedy)
         time.sleep(_POLL_S)

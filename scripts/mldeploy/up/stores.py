@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from mldeploy.published import prepare
-from mldeploy.secrets import seed
+from mldeploy.secrets import seed, wake_stores
+from mldeploy.smoke.kube import connect, disconnect
 from mldeploy.up.place import Place
 
 OPERATOR = "external-secrets"
@@ -46,4 +47,11 @@ def install_store(place: Place, environment: str) -> bool:
         title=f"Installing {environment}'s store of secrets",
         remedy=f"mend the cause and run this again; `kubectl describe secretstore -n {environment}` tells more",
     )
+    if seeded.written and not applied:
+        # What reads the store may have been refused for a while: it was empty, or its Vault had forgotten who reads it.
+        api = connect(cluster.kubeconfig, cluster.context)
+        try:
+            wake_stores(api, environment)
+        finally:
+            disconnect(api)
     return bool(seeded.written) or applied
