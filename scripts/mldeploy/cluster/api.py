@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 _TIMEOUT_S = 10.0
+# A server that has just begun to serve, on a slow disk, does not store everything at the first attempt.
+_APPLY_S = 60.0
+_AGAIN_S = 0.2
 _FIELD_MANAGER = "mldeploy"
 
 # kind -> (API root, plural, whether it is in a namespace): the kinds that the add-ons are made of.
@@ -78,7 +82,14 @@ class Api:
         return True
 
     def apply(self, manifests: Sequence[dict[str, Any]]) -> None:
-        """Apply objects, server-side and in order: made or changed to be as they say; raises as `text` does."""
+        """Apply objects, server-side and in order: made or changed to be as they say.
+
+        Doing so twice is doing it once: what the server does not answer, or not for a reason of its own, is sent again.
+
+        Raises:
+            ApiError: it refuses one, or does not take all within a minute.
+        """
+        deadline = time.monotonic() + _APPLY_S
         with closing(self._connection()) as connection:
             for manifest in manifests:
                 root, plural, namespaced = _KINDS[manifest["kind"]]
@@ -86,7 +97,15 @@ class Api:
                 middle = f"/namespaces/{namespace}" if namespaced else ""
                 path = f"{root}{middle}/{plural}/{quote(name)}?fieldManager={_FIELD_MANAGER}&force=true"
                 body = json.dumps(manifest).encode()
-                _request(connection, "PATCH", path, body, {"Content-Type": "application/apply-patch+yaml"})
+                while True:
+                    try:
+                        _request(connection, "PATCH", path, body, {"Content-Type": "application/apply-patch+yaml"})
+                        break
+                    except ApiError as error:
+                        if 0 < error.status < 500 or time.monotonic() > deadline:
+                            raise
+                        connection.close()
+                        time.sleep(_AGAIN_S)
 
     def _connection(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S, context=self._tls)

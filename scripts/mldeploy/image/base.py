@@ -7,8 +7,6 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +16,7 @@ from mldeploy.errors import MldeployError
 from mldeploy.image.follow import follow
 from mldeploy.image.oci import write_one_layer
 from mldeploy.image.recipes import FORMAT, SUITE, Base
+from mldeploy.image.scratch import scratch_folder
 from mldeploy.process import ProcessError
 from mldeploy.progress import Progress
 
@@ -47,13 +46,12 @@ def make(base: Base, progress: Progress) -> Path:
         raise MldeployError("mmdebstrap was not found", remedy="apt-get install mmdebstrap (mldeploy doctor lists all)")
     if not _KEYRING.is_file():
         raise MldeployError(f"{_KEYRING}: missing", remedy="apt-get install debian-archive-keyring")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
     title = f"Making a base image of Debian's {', '.join(base.packages)}"
     with (
         progress.step(title, key=f"image-base-{base.packages[0]}") as step,
-        _removed(target.with_suffix(".rootfs")) as tar,
+        scratch_folder(target.parent) as scratch,  # two may make the same base at once
     ):
+        packages, partial = scratch / "packages.tar", scratch / "base.tar"
         include = f"--include={','.join(base.packages)}"
         argv: list[str | Path] = [
             "mmdebstrap",
@@ -62,7 +60,7 @@ def make(base: Base, progress: Progress) -> Path:
             include,
             "--format=tar",
             SUITE,
-            tar,
+            packages,
         ]
         try:
             follow(
@@ -76,17 +74,9 @@ def make(base: Base, progress: Progress) -> Path:
                 remedy="check the network and apt's sources (apt-get update); the same command goes on from here",
             ) from error
         step.update("writing the layer")
-        write_one_layer(partial, _layer(tar, base))
+        write_one_layer(partial, _layer(packages, base))
         partial.replace(target)
     return target
-
-
-@contextmanager
-def _removed(path: Path) -> Iterator[Path]:
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _layer(source: Path, base: Base) -> bytes:

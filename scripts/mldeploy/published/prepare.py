@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from mldeploy import paths
+from mldeploy import lock, paths
 from mldeploy.progress import Progress
 from mldeploy.published.images import BuiltImages, build
 from mldeploy.published.source import Source
@@ -42,12 +42,18 @@ def prepare(root: Path, names: Sequence[str], progress: Progress) -> tuple[Built
 
 def _prepare(state: Path, one: Source, progress: Progress) -> BuiltImages:
     built = build(one.name, progress)
+    state.mkdir(mode=0o700, exist_ok=True)
+    with lock.exclusive(state / "published.lock", f"prepares {one.name}", progress):
+        _write(state, one, built)
+    return built
+
+
+def _write(state: Path, one: Source, built: BuiltImages) -> None:
     folder = state / "published" / one.name
     stamp = folder / _STAMP
     wanted = _identity(one, built)
     if stamp.is_file() and stamp.read_text("utf-8") == wanted:
-        return built
-    state.mkdir(mode=0o700, exist_ok=True)
+        return
     folder.parent.mkdir(exist_ok=True)
     # Not in `published`, all of whose folders helmfile reads.
     staging = Path(tempfile.mkdtemp(prefix=f"{one.name}.", dir=state))
@@ -61,7 +67,6 @@ def _prepare(state: Path, one: Source, progress: Progress) -> BuiltImages:
         staging.rename(folder)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return built
 
 
 def _identity(one: Source, built: BuiltImages) -> str:
