@@ -24,7 +24,7 @@ from mldeploy.smoke import CheckResult, forward, smoke
 from mldeploy.smoke.kube import ApiError
 from mldeploy.up.place import Place
 from tests.cluster.deploying import ROOT, helmfile_for, items, this_image
-from tests.cluster.support import Kubectl
+from tests.cluster.support import Kubectl, await_true
 
 DEADLINE_S = 90.0
 SECRET = "planted-0a1b2c3d"
@@ -55,7 +55,7 @@ PENDING = {
 def deployed(cluster: Cluster, kubectl: Kubectl, store: Place) -> Iterator[None]:
     helmfile_for(cluster)("apply", *this_image(cluster, keys=True))
     yield
-    kubectl("delete", "namespace", "dev", "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", "--wait=true", "--timeout=300s")
 
 
 @pytest.fixture
@@ -68,8 +68,11 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def declare(checkout: Path, **differences: Any) -> None:
-    content = {name.replace("_", "-"): {"checks": checks} for name, checks in differences.items()}
-    (checkout / "values" / "smoke.dev.yaml").write_text(yaml.safe_dump(content), "utf-8")
+    path = checkout / "values" / "smoke.dev.yaml"
+    content = yaml.safe_load(path.read_text("utf-8"))
+    for name, checks in differences.items():
+        content.setdefault(name.replace("_", "-"), {}).setdefault("checks", {}).update(checks)
+    path.write_text(yaml.safe_dump(content), "utf-8")
 
 
 def run_smoke(cluster: Cluster, root: Path, service: str, *, ready_timeout_s: float = 60.0) -> dict[str, CheckResult]:
@@ -77,6 +80,13 @@ def run_smoke(cluster: Cluster, root: Path, service: str, *, ready_timeout_s: fl
         root, "dev", kubeconfig=cluster.kubeconfig, context=cluster.context, ready_timeout_s=ready_timeout_s
     )
     return {result.name: result for result in results if result.service == service}
+
+
+def waiting(kubectl: Kubectl) -> set[str]:
+    """Give the reasons for which dev's containers wait."""
+    pods = items(kubectl, "pods", "dev").values()
+    states = [one["state"] for pod in pods for one in pod["status"].get("containerStatuses", [])]
+    return {state["waiting"]["reason"] for state in states if "waiting" in state}
 
 
 def get(port: int, path: str = "/readyz") -> int:
@@ -237,7 +247,7 @@ def test_a_wrong_answer_fails_with_both_answers_and_the_log_of_who_gave_it(
 def test_a_missing_worker_fails_the_job_and_leaves_no_job_behind(
     cluster: Cluster, kubectl: Kubectl, checkout: Path
 ) -> None:
-    declare(checkout, ml_batch={"job": {"deadlineSeconds": 2}})
+    declare(checkout, ml_batch={"job": {"deadlineSeconds": 10}})
     # Neither the HPA nor a worker that still drains may take the job.
     worker = "app.kubernetes.io/instance=dev-ml-batch,app.kubernetes.io/component=worker"
     kubectl("scale", "deployment", "dev-ml-batch", "-n", "dev", "--replicas=0")
@@ -283,6 +293,8 @@ def test_an_image_that_does_not_exist_is_the_diagnosis(cluster: Cluster, kubectl
     kubectl("create", "secret", "generic", "planted", "-n", "dev", f"--from-literal=password={SECRET}")
     kubectl("set", "image", "deployment/dev-ml-api", "-n", "dev", f"*=localhost/{SECRET}:1")
     try:
+        no_image = {"ErrImagePull", "ImagePullBackOff"}
+        await_true(lambda: bool(waiting(kubectl) & no_image), "the kubelet says that there is no such image")
         # The old pod still serves: that must not pass for the new one.
         results = run_smoke(cluster, ROOT, "ml-api", ready_timeout_s=10)
     finally:
