@@ -76,7 +76,7 @@ class Kubectl(Protocol):
 def kubectl_for(kubeconfig: Path) -> Kubectl:
     def run(*arguments: str, input_text: str | None = None, ok: tuple[int, ...] = (0,)) -> str:
         words = [str(tool("kubectl")), "--kubeconfig", str(kubeconfig), *arguments]
-        done = process.run(words, timeout_s=120, ok=ok, input_text=input_text)
+        done = process.run(words, timeout_s=400, ok=ok, input_text=input_text)
         return done.stdout + ("" if done.returncode == 0 else done.stderr)
 
     return run

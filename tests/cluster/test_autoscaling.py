@@ -35,7 +35,7 @@ def helmfile(cluster: Cluster, kubectl: Kubectl) -> Iterator[Helmfile]:
     run("--selector", "service=ml-api", "apply", *this_image(cluster))
     yield run
     run("--selector", "service=ml-api", "destroy")
-    kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=300s")
 
 
 def hpa(kubectl: Kubectl) -> dict[str, int]:
@@ -77,6 +77,7 @@ def client(kubectl: Kubectl) -> dict[str, object]:
     }
 
 
+@pytest.mark.timeout(1500)  # what it waits for, and all that is set up for it
 def test_load_adds_replicas_and_they_go_again(helmfile: Helmfile, kubectl: Kubectl) -> None:
     await_true(lambda: hpa(kubectl)["utilization"] >= 0, "the HPA has figures from metrics-server", timeout_s=120)
     await_true(lambda: hpa(kubectl)["desired"] == 1, "without load one replica is enough", timeout_s=120)

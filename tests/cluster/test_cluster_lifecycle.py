@@ -88,6 +88,7 @@ def test_keys_and_kubeconfig_are_the_owners_alone(second: Cluster) -> None:
 def test_a_component_that_is_killed_comes_back(second: Cluster) -> None:
     for name in ("kubelet", "containerd", "etcd", "kube-apiserver", "kube-proxy"):
         pid = component(second.status(), name)
+        assert pid, f"{name} runs"
         os.kill(pid, signal.SIGKILL)
 
         def back(name: str = name, pid: int = pid) -> bool:
@@ -96,7 +97,7 @@ def test_a_component_that_is_killed_comes_back(second: Cluster) -> None:
 
         await_true(back, f"{name} runs again and the cluster is ready", timeout_s=60)
     other = kubectl_for(second.kubeconfig)
-    other("get", "--raw", "/readyz")
+    await_true(lambda: other("get", "--raw", "/readyz", ok=(0, 1)).strip() == "ok", "the API server calls itself ready")
 
 
 def component(status: ClusterStatus, name: str) -> int:
@@ -184,7 +185,9 @@ def test_up_while_the_api_server_is_away_keeps_what_is_deployed(second: Cluster,
     other = kubectl_for(second.kubeconfig)
     other("create", "configmap", "-n", "default", "stays", "--from-literal=a=b")
     first = keeper_of(checkout).first
-    os.kill(component(second.status(), "kube-apiserver"), signal.SIGKILL)
+    server = component(second.status(), "kube-apiserver")
+    assert server, "the API server runs"
+    os.kill(server, signal.SIGKILL)
     second.up(Quiet())
     assert keeper_of(checkout).first == first, "nothing but the API server was started again"
     other("get", "configmap", "-n", "default", "stays")

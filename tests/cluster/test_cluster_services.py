@@ -20,6 +20,13 @@ from tests.cluster.support import Kubectl, await_true, restricted_pod
 NAMESPACE = "demo"
 
 
+def make_namespace(kubectl: Kubectl, name: str, labels: dict[str, str] | None = None) -> None:
+    """Make a namespace that takes pods: with its account, and with its labels from the first moment."""
+    metadata = {"name": name, "labels": labels or {}}
+    kubectl("create", "-f", "-", input_text=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
+    kubectl("wait", "--for=create", "serviceaccount/default", "-n", name, "--timeout=60s")
+
+
 @pytest.fixture(scope="module")
 def demo(kubectl: Kubectl, toolbox: str) -> Iterator[str]:
     """A namespace with a pod that serves HTTP, and its Service; gives the namespace."""
@@ -29,7 +36,7 @@ def demo(kubectl: Kubectl, toolbox: str) -> Iterator[str]:
         "metadata": {"name": "echo"},
         "spec": {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 8001}]},
     }
-    kubectl("create", "namespace", NAMESPACE)
+    make_namespace(kubectl, NAMESPACE)
     pod = restricted_pod("server", toolbox, "proxy", "--address=0.0.0.0", "--port=8001", "--accept-hosts=.*")
     for manifest in (service, pod):
         kubectl("apply", "-n", NAMESPACE, "-f", "-", input_text=json.dumps(manifest))
@@ -58,7 +65,7 @@ def test_a_pod_resolves_a_service_and_reaches_it(kubectl: Kubectl, demo: str) ->
             return '"major": "1"' in kubectl(*words, ok=(0, 1))
 
         # The node's rules follow a new endpoint by a moment.
-        await_true(answers, f"{host} answers", timeout_s=20)
+        await_true(answers, f"{host} answers", timeout_s=60)
 
 
 def test_a_pod_reaches_the_api_server_with_its_own_account(kubectl: Kubectl, demo: str) -> None:
@@ -111,13 +118,11 @@ def test_metrics_are_verified_both_ways(kubectl: Kubectl) -> None:
 
 
 @pytest.mark.parametrize(
-    "labels", [[], ["pod-security.kubernetes.io/enforce=restricted"]], ids=["unlabelled", "labelled"]
+    "labels", [{}, {"pod-security.kubernetes.io/enforce": "restricted"}], ids=["unlabelled", "labelled"]
 )
-def test_a_privileged_pod_is_refused(kubectl: Kubectl, toolbox: str, labels: list[str]) -> None:
+def test_a_privileged_pod_is_refused(kubectl: Kubectl, toolbox: str, labels: dict[str, str]) -> None:
     name = f"strict-{len(labels)}"
-    kubectl("create", "namespace", name)
-    if labels:
-        kubectl("label", "namespace", name, *labels)
+    make_namespace(kubectl, name, labels)
     pod = restricted_pod("bad", toolbox)
     pod["spec"]["containers"][0]["securityContext"] = {"privileged": True}
     said = kubectl("apply", "-n", name, "-f", "-", input_text=json.dumps(pod), ok=(1,))
@@ -125,8 +130,7 @@ def test_a_privileged_pod_is_refused(kubectl: Kubectl, toolbox: str, labels: lis
 
 
 def test_a_label_can_loosen_a_namespace(kubectl: Kubectl, toolbox: str) -> None:
-    kubectl("create", "namespace", "loose")
-    kubectl("label", "namespace", "loose", "pod-security.kubernetes.io/enforce=privileged")
+    make_namespace(kubectl, "loose", {"pod-security.kubernetes.io/enforce": "privileged"})
     pod = restricted_pod("open", toolbox, "version", "--client")
     del pod["spec"]["securityContext"]
     kubectl("apply", "-n", "loose", "-f", "-", input_text=json.dumps(pod))

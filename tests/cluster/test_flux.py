@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 from mldeploy.cluster import Cluster
 from mldeploy.gitops import flux
@@ -39,7 +40,7 @@ def checkout(operator: Place, kubectl: Kubectl, tmp_path_factory: pytest.TempPat
     flux.start(made.root, operator.cluster, "dev", Quiet())
     yield made
     kubectl("delete", "kustomizations,gitrepositories", "--all", "-n", flux.NAMESPACE, "--timeout=120s")
-    kubectl("delete", "namespace", "dev", flux.NAMESPACE, GIT, "--wait=true", "--timeout=110s")
+    kubectl("delete", "namespace", "dev", flux.NAMESPACE, GIT, "--wait=true", "--timeout=300s")
     kinds = [name for name in kubectl("get", "crd", "-o", "name").split() if name.endswith(".toolkit.fluxcd.io")]
     kubectl("delete", *kinds)
 
@@ -67,6 +68,7 @@ def found(cluster: Cluster, name: str = "dev-ml-api") -> Status:
     return one
 
 
+@pytest.mark.timeout(1500)  # what it waits for, and all that is set up for it
 def test_the_services_wait_for_the_store(checkout: Checkout, operator: Place, kubectl: Kubectl) -> None:
     cluster = operator.cluster
     told = f"'{flux.NAMESPACE}/{STORE}' is not ready"
@@ -148,12 +150,19 @@ def test_what_somebody_changed_by_hand_is_put_right(checkout: Checkout, cluster:
 
 
 def test_the_hpa_s_number_of_pods_is_left_alone(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
-    kubectl("patch", "hpa", "dev-ml-api", "-n", "dev", "--type=merge", "-p", '{"spec":{"minReplicas":2}}')
+    scaling = yaml.safe_load((checkout.root / "values" / "dev" / "ml-api.yaml").read_text("utf-8"))["autoscaling"]
+    checkout.change("ml-api", {"autoscaling": {**scaling, "minReplicas": 2, "maxReplicas": 2}})
+    deployed(cluster, deploy(checkout, cluster, "two pods"))
     await_true(lambda: replicas(kubectl) == 2, "the HPA has made them two", timeout_s=LIMIT_S)
+    before = window(kubectl)
+    by_hand = {"spec": {"behavior": {"scaleDown": {"stabilizationWindowSeconds": before + 1}}}}
+    kubectl("patch", "hpa", "dev-ml-api", "-n", "dev", "--type=merge", "-p", json.dumps(by_hand))
     flux.refresh(cluster)
-    await_true(lambda: minimum(kubectl) == 1, "Flux has put the HPA's own bounds back", timeout_s=LIMIT_S)
-    assert replicas(kubectl) == 2, "which leaves the number to the HPA"
+    await_true(lambda: window(kubectl) == before, "Flux has put the HPA back as it was published", timeout_s=LIMIT_S)
     well(cluster)
+    assert replicas(kubectl) == 2, "which leaves the number to the HPA"
+    checkout.git("revert", "--no-edit", "HEAD")
+    deployed(cluster, deploy(checkout, cluster))
 
 
 def replicas(kubectl: Kubectl) -> int:
@@ -161,9 +170,9 @@ def replicas(kubectl: Kubectl) -> int:
     return found
 
 
-def minimum(kubectl: Kubectl) -> int:
-    found: int = items(kubectl, "hpa", "dev")["dev-ml-api"]["spec"]["minReplicas"]
-    return found
+def window(kubectl: Kubectl) -> int:
+    behavior = items(kubectl, "hpa", "dev")["dev-ml-api"]["spec"]["behavior"]
+    return int(behavior["scaleDown"]["stabilizationWindowSeconds"])
 
 
 def test_what_a_commit_removes_is_pruned(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:
@@ -193,7 +202,8 @@ def test_a_commit_whose_pods_do_not_start_is_not_ready_and_the_old_ones_serve(
     await_true(told, "Flux says that ml-api's Deployment has failed", timeout_s=LIMIT_S)
     assert ready_images(kubectl) == before
     assert answers(cluster)
-    assert found(cluster, "dev-ml-batch").good
+    # Each commit is a new question for both.
+    await_true(lambda: found(cluster, "dev-ml-batch").good, "ml-batch is well", timeout_s=LIMIT_S)
 
 
 def test_reverting_the_commit_is_the_rollback(checkout: Checkout, cluster: Cluster, kubectl: Kubectl) -> None:

@@ -137,6 +137,8 @@ def test_nothing_in_it_is_compiled_at_start(root_fs: Path) -> None:
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # buildah is what is tried here, also where Docker runs.
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "mldeploy" / "images"
 
@@ -164,7 +166,7 @@ def test_a_killed_build_is_repaired_by_the_next(own_cache: Path) -> None:
     environment = {"XDG_CACHE_HOME": str(own_cache.parents[1])}
     words = [sys.executable, "-m", "mldeploy.cli.main", "image", "build", "redis"]
     child = process.start(words, cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT / "scripts")})
-    wait_for("the builder's storage", lambda: list(own_cache.glob("work-*/storage")), deadline_s=120)
+    wait_for("the builder's storage", lambda: list(own_cache.glob("work-*/storage")), deadline_s=400)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait(30)
     assert list(own_cache.glob("work-*"))

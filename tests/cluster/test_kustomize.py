@@ -53,7 +53,7 @@ def helmfile(cluster: Cluster, checkout: Path, kubectl: Kubectl) -> Iterator[Hel
         return run(*arguments, ok=ok, cwd=cwd)
 
     yield there
-    kubectl("delete", "namespace", "dev", "staging", "--ignore-not-found", "--wait=true", "--timeout=110s")
+    kubectl("delete", "namespace", "dev", "staging", "--ignore-not-found", "--wait=true", "--timeout=300s")
 
 
 def generated(checkout: Path) -> list[Path]:

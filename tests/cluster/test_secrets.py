@@ -29,7 +29,7 @@ def helmfile(cluster: Cluster, kubectl: Kubectl, store: Place) -> Iterator[Helmf
     run = helmfile_for(cluster)
     yield run
     run("destroy")
-    kubectl("delete", "namespace", "dev", "--ignore-not-found", "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", "--ignore-not-found", "--wait=true", "--timeout=300s")
 
 
 def test_doing_it_again_changes_nothing(store: Place, cluster: Cluster, kubectl: Kubectl) -> None:

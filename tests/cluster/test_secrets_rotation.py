@@ -46,10 +46,12 @@ def deployed(cluster: Cluster, kubectl: Kubectl, store: Place) -> Iterator[None]
     three = ("--set", "autoscaling.minReplicas=3", "--set", "autoscaling.maxReplicas=3")
     helmfile("--selector", "service=ml-api", "apply", *image, *three)
     helmfile("--selector", "service=ml-batch", "apply", *image)
-    kubectl("rollout", "status", "deployment/dev-ml-api", "-n", "dev", "--timeout=120s")
+    # The rollout itself knows nothing of three: they are the HPA's.
+    three_ready = "--for=jsonpath={.status.readyReplicas}=3"
+    kubectl("wait", "deployment/dev-ml-api", "-n", "dev", three_ready, "--timeout=110s")
     yield
     helmfile("destroy")
-    kubectl("delete", "namespace", "dev", "--ignore-not-found", "--wait=true", "--timeout=120s")
+    kubectl("delete", "namespace", "dev", "--ignore-not-found", "--wait=true", "--timeout=300s")
 
 
 def where(cluster: Cluster) -> Where:

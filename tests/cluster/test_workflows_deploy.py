@@ -22,6 +22,7 @@ def clone(tmp_path: Path) -> Clone:
     return make_clone(tmp_path)
 
 
+@pytest.mark.timeout(1500)  # what it waits for, and all that is set up for it
 def test_dev_is_applied_and_smoke_tested_and_then_passed_over(
     store: Place, cluster: Cluster, kubectl: Kubectl, clone: Clone
 ) -> None:

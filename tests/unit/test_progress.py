@@ -90,21 +90,25 @@ def test_steps_of_several_threads_are_whole_lines(tmp_path: Path, capsys: pytest
 
 def test_a_terminal_gets_a_mark_and_the_detail(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from mldeploy.report.progress import ConsoleProgress\n"
+        "import sys; from pathlib import Path; from mldeploy.report.progress import ConsoleProgress\n"
         "with ConsoleProgress(Path(sys.argv[1])).step('Building it') as step:\n"
-        "    step.update('half way', done=0.5); time.sleep(0.3)\n"
+        "    step.update('half way', done=0.5); sys.stdin.read()\n"
     )
     parent, terminal = pty.openpty()
     environment = {"TERM": "xterm", "COLUMNS": "120", "NO_COLOR": "1"}
     child = process.start(
         [sys.executable, "-c", code, str(tmp_path / "durations.json")],
         env=environment,
+        stdin=process.PIPE,
         stderr=terminal,
         stdout=terminal,
     )
     os.close(terminal)
+    assert child.stdin is not None
     seen = b""
     while True:
+        if b"half way" in seen:
+            child.stdin.close()
         try:
             seen += os.read(parent, 4096)
         except OSError:

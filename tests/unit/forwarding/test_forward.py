@@ -74,12 +74,12 @@ def test_a_connection_does_not_wait_for_ever(cluster: Cluster, kubeconfig: Path)
     with answering(b"one") as address:
         cluster.pods = {"one": Pod(address)}
         cluster.set_ready("one")
-        with forward(kubeconfig, "", "lab", "svc/web", 80, ready_timeout_s=1, on_event=events) as one:
+        with forward(kubeconfig, "", "lab", "svc/web", 80, ready_timeout_s=4, on_event=events) as one:
             cluster.set_ready()
             events.wait_for("no longer ready")
             with connect(one.port) as sock, pytest.raises(ConnectionResetError):
                 sock.recv(1)
-            assert one.last_failure == "no ready pod within 1 s"
+            assert one.last_failure == "no ready pod within 4 s"
 
 
 def fill(sock: socket.socket) -> int:

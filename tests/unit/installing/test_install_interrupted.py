@@ -41,7 +41,8 @@ def _installing(declared: Path) -> Iterator[multiprocessing.process.BaseProcess]
 
 def _wait_for(what: str, condition: object) -> None:
     assert callable(condition)
-    deadline = time.monotonic() + 60
+    # Go's runtime is compiled first, on two cores that others use too.
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, f"never: {what}"
         time.sleep(0.002)

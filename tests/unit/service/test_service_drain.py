@@ -18,7 +18,7 @@ from tests.unit.service.support import DIGITS, Api, api, wait_for
 
 def test_no_request_fails_while_the_server_drains(model: Path) -> None:
     """Clients behave as a load balancer does: they leave as soon as the server says that it is not ready."""
-    with api(model, ML_DRAIN_DELAY_S="1.5") as running:
+    with api(model, ML_DRAIN_DELAY_S="60") as running:
         running.ready()
         leave = threading.Event()
         statuses: list[int | str] = []
@@ -44,6 +44,8 @@ def test_no_request_fails_while_the_server_drains(model: Path) -> None:
             leave.set()
         for client in clients:
             client.join()
+        # A second signal ends the wait.
+        running.signal(signal.SIGTERM)
         assert running.ended() == 0
     assert set(statuses) == {200}
 
@@ -54,7 +56,6 @@ def test_while_draining_each_answer_closes_its_connection(model: Path) -> None:
         running.signal(signal.SIGTERM)
         wait_for("/readyz to refuse", lambda: client.get("/readyz").json() == {"status": "draining"})
         assert client.post("/v1/predict", json={"image": DIGITS[0]}).headers["connection"] == "close"
-        # A second signal ends the wait.
         running.signal(signal.SIGTERM)
         assert running.ended() == 0
 
