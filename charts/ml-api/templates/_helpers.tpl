@@ -8,8 +8,9 @@ ML_MAX_BODY_BYTES: {{ .maxBodyBytes | int64 | quote }}
 ML_BODY_TIMEOUT_S: {{ .bodyTimeoutSeconds | quote }}
 ML_MAX_QUEUE: {{ .maxQueue | int64 | quote }}
 {{- end }}
-{{- /* The kubelet sleeps before SIGTERM (preStop), so the process need not wait again. */}}
-ML_DRAIN_DELAY_S: "0"
+{{- /* The kubelet sleeps before SIGTERM (preStop). The process then takes a second of requests more, to answer each with
+`Connection: close`: a connection that a client keeps would otherwise end with a request on its way. */}}
+ML_DRAIN_DELAY_S: {{ min 1 .Values.drain.delaySeconds | quote }}
 ML_DRAIN_TIMEOUT_S: {{ .Values.drain.timeoutSeconds | int64 | quote }}
 {{- if .Values.externalSecret.enabled }}
 ML_API_KEYS_FILE: {{ include "ml-common.secretsPath" . | quote }}
