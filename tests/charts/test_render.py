@@ -140,7 +140,8 @@ def test_grace_period_covers_sleep_and_work(fixture: Path, manifests: Callable[.
         for container in spec["containers"]:
             if container["name"] in {"api", "worker"}:
                 sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-                assert spec["terminationGracePeriodSeconds"] > sleep + int(config["ML_DRAIN_TIMEOUT_S"])
+                work = int(config.get("ML_DRAIN_DELAY_S", 0)) + int(config["ML_DRAIN_TIMEOUT_S"])
+                assert spec["terminationGracePeriodSeconds"] > sleep + work
                 checked += 1
     assert checked == 1
 
@@ -151,7 +152,7 @@ def test_zero_survives(manifests: Callable[..., list[Manifest]], one: Callable[.
         assert one(found, "Deployment", name=f"test-{chart}")["spec"]["replicas"] == 0
     found = manifests("ml-api", CHARTS / "ml-api" / "ci" / "no-drain-values.yaml")
     spec = one(found, "Deployment")["spec"]["template"]["spec"]
-    assert spec["terminationGracePeriodSeconds"] == 5
+    assert spec["terminationGracePeriodSeconds"] == 6
     assert "lifecycle" not in spec["containers"][0]
     assert spec["containers"][0]["startupProbe"]["initialDelaySeconds"] == 0
     data = one(found, "ConfigMap")["data"]

@@ -106,9 +106,9 @@ livenessProbe:
 {{- end }}
 {{- end }}
 
-{{/* Room for the sleep before SIGTERM, the requests or jobs under way, and the end of the process. */}}
+{{/* Room for the sleep before SIGTERM, the second of last answers, the requests or jobs under way, and the process's end. */}}
 {{- define "ml-common.terminationGracePeriodSeconds" -}}
-{{ add .Values.drain.delaySeconds .Values.drain.timeoutSeconds 5 }}
+{{ add .Values.drain.delaySeconds 1 .Values.drain.timeoutSeconds 5 }}
 {{- end }}
 
 {{/* Files of the Secret that the ExternalSecret makes. */}}
