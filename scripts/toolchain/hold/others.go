@@ -14,10 +14,15 @@ const patience = 60 * time.Second
 // whether the Lease changes while it is watched.
 type others struct {
 	began time.Time
-	// first is the Lease as the present holder was first seen with it, last as it was read last.
-	first, last *coordination.Lease
-	changed     time.Time
+	// last is the Lease as it was read last, and changed when it was last seen to be another.
+	last    *coordination.Lease
+	changed time.Time
+	// renewals by its present holder that were seen.
+	renewals int
 }
+
+// livesAfter so many renewals: the first may have been on its way when the holder ended, the second was sent after that.
+const livesAfter = 2
 
 // haveGone tells whether the Lease, as just read, is free: given back, or not renewed for as long as it was to last.
 func (o *others) haveGone(lease *coordination.Lease) bool {
@@ -25,8 +30,11 @@ func (o *others) haveGone(lease *coordination.Lease) bool {
 	if o.began.IsZero() {
 		o.began = now
 	}
-	if o.first == nil || holderOf(o.first) != holderOf(lease) {
-		o.first = lease
+	switch {
+	case o.last == nil || holderOf(o.last) != holderOf(lease):
+		o.renewals = 0
+	case !o.last.Spec.RenewTime.Equal(lease.Spec.RenewTime):
+		o.renewals++
 	}
 	if o.last == nil || o.last.ResourceVersion != lease.ResourceVersion {
 		o.last, o.changed = lease, now
@@ -37,8 +45,7 @@ func (o *others) haveGone(lease *coordination.Lease) bool {
 // refusal names the holder of the Lease last given to haveGone, once it is clear that it lives, or that it does not end.
 func (o *others) refusal() *Holder {
 	_, ending := o.last.Annotations[endingAnnotation]
-	renewed := !o.first.Spec.RenewTime.Equal(o.last.Spec.RenewTime)
-	if (ending && time.Since(o.began) > patience) || (!ending && renewed) {
+	if (ending && time.Since(o.began) > patience) || (!ending && o.renewals >= livesAfter) {
 		who, _, _ := strings.Cut(holderOf(o.last), identityEnd)
 		return &Holder{Who: who, Command: o.last.Annotations[commandAnnotation], Since: acquired(o.last), Ending: ending}
 	}
