@@ -115,11 +115,8 @@ class Deployment:
 
     def _pods(self) -> list[str]:
         selector = f"app.kubernetes.io/instance={_RELEASE}"
-        return (
-            self._kubectl("get", "pods", "-n", _NAMESPACE, "-l", selector, "-o", "name")
-            .stdout.replace("pod/", "")
-            .split()
-        )
+        names = "jsonpath={.items[*].metadata.name}"
+        return self._kubectl("get", "pods", "-n", _NAMESPACE, "-l", selector, "-o", names).stdout.split()
 
     @contextmanager
     def load(self, rate: float) -> Iterator[None]:
@@ -174,7 +171,12 @@ def under_load(deployment: Deployment, rate: float, requests: int, actions: Sequ
         began = time.monotonic()
         for act in actions:
             act()
+        deadline = time.monotonic() + 2 * requests / rate + _TIMEOUT_S
         while sum(deployment.seen().values()) < requests:
+            if time.monotonic() > deadline:
+                raise SystemExit(
+                    f"the clients have not made {requests} requests in twice the time: {deployment.seen()}"
+                )
             time.sleep(1)
         seconds = time.monotonic() - began
         seen = deployment.seen()

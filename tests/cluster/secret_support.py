@@ -32,9 +32,14 @@ def secret(kubectl: Kubectl, namespace: str, name: str = "dev-ml-api", key: str 
 
 def synced(kubectl: Kubectl, name: str = "dev-ml-api", namespace: str = "dev") -> tuple[str, str]:
     """Give the status and the reason of an ExternalSecret's Ready condition."""
-    found = items(kubectl, "externalsecrets", namespace)[name]
-    (ready,) = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
-    return ready["status"], ready["reason"]
+    return ready(kubectl, "externalsecrets", name, namespace)
+
+
+def ready(kubectl: Kubectl, kind: str, name: str, namespace: str) -> tuple[str, str]:
+    """Give the status and the reason of the Ready condition of one of the operator's objects."""
+    found = items(kubectl, kind, namespace)[name]
+    (said,) = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
+    return said["status"], said["reason"]
 
 
 def predict(port: int, key: str) -> int:

@@ -24,31 +24,10 @@ from mldeploy.smoke import CheckResult, forward, smoke
 from mldeploy.smoke.kube import ApiError
 from mldeploy.up.place import Place
 from tests.cluster.deploying import ROOT, helmfile_for, items, this_image
-from tests.cluster.support import Kubectl, await_true
+from tests.cluster.support import Kubectl, await_true, restricted_pod
 
 DEADLINE_S = 90.0
 SECRET = "planted-0a1b2c3d"
-# No node is called so.
-PENDING = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {
-        "name": "dev-ml-api-pending",
-        "namespace": "dev",
-        "labels": {"app.kubernetes.io/instance": "dev-ml-api"},
-    },
-    "spec": {
-        "nodeSelector": {"kubernetes.io/hostname": "nowhere"},
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-        "containers": [
-            {
-                "name": "api",
-                "image": "localhost/never:1",
-                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-            }
-        ],
-    },
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -229,7 +208,11 @@ def test_a_wrong_answer_fails_with_both_answers_and_the_log_of_who_gave_it(
 ) -> None:
     declare(checkout, ml_api={"prediction": {"http": {"answer": {"digit": 4}}}})
     # A pod of the release that is not well, as the HPA's next one is for a while: it has no log, and is not to blame.
-    kubectl("apply", "-f", "-", input_text=yaml.safe_dump(PENDING))
+    pending = restricted_pod(
+        "dev-ml-api-pending", "localhost/never:1", labels={"app.kubernetes.io/instance": "dev-ml-api"}
+    )
+    pending["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
+    kubectl("apply", "-n", "dev", "-f", "-", input_text=json.dumps(pending))
     try:
         results = run_smoke(cluster, checkout, "ml-api")
     finally:

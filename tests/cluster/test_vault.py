@@ -24,7 +24,7 @@ from mldeploy.up.place import Place
 from mldeploy.vault.client import Vault, VaultError, administered
 from mldeploy.vault.place import LOOPBACK_PORT
 from tests.cluster.deploying import ROOT, helmfile_for, items, revisions, this_image
-from tests.cluster.secret_support import answered, secret, synced
+from tests.cluster.secret_support import answered, ready, secret, synced
 from tests.cluster.support import Kubectl, await_true, with_namespace
 
 STAGING = ("--environment", "staging")
@@ -208,12 +208,6 @@ def test_a_key_is_rotated_and_retired(
     assert answered(cluster, old, new, namespace=NAMESPACE) == [401, 200]
 
 
-def store_is(kubectl: Kubectl) -> str:
-    """Give the status of the store's Ready condition."""
-    conditions = items(kubectl, "secretstores", NAMESPACE)["ml-secrets"]["status"]["conditions"]
-    return str(next(one["status"] for one in conditions if one["type"] == "Ready"))
-
-
 def look_now(kubectl: Kubectl) -> None:
     """Have the operator look at once; it does every minute."""
     kubectl("annotate", "externalsecret", API, "-n", NAMESPACE, f"force-sync={time.time_ns()}", "--overwrite")
@@ -264,7 +258,8 @@ def test_a_vault_that_has_forgotten_everything_is_seeded_anew(
     await_true(lambda: synced(kubectl, API, NAMESPACE)[0] == "False", "the operator may not log in")
     # The operator tries a store itself every five minutes: here it finds at once that it may not log in.
     kubectl("annotate", "secretstore", "ml-secrets", "-n", NAMESPACE, f"try={time.time_ns()}")
-    await_true(lambda: store_is(kubectl) == "False", "the operator knows it of the store too")
+    missed = "the operator knows it of the store too"
+    await_true(lambda: ready(kubectl, "secretstores", "ml-secrets", NAMESPACE)[0] == "False", missed)
     assert secret(kubectl, NAMESPACE, API) == old
     assert answered(cluster, old, namespace=NAMESPACE) == [200]
     assert VAULT.bring_up(vault).changed

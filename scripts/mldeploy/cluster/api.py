@@ -96,19 +96,24 @@ class Api:
                 name, namespace = manifest["metadata"]["name"], manifest["metadata"].get("namespace", "default")
                 middle = f"/namespaces/{namespace}" if namespaced else ""
                 path = f"{root}{middle}/{plural}/{quote(name)}?fieldManager={_FIELD_MANAGER}&force=true"
-                body = json.dumps(manifest).encode()
-                while True:
-                    try:
-                        _request(connection, "PATCH", path, body, {"Content-Type": "application/apply-patch+yaml"})
-                        break
-                    except ApiError as error:
-                        if 0 < error.status < 500 or time.monotonic() > deadline:
-                            raise
-                        connection.close()
-                        time.sleep(_AGAIN_S)
+                _patch(connection, path, json.dumps(manifest).encode(), deadline)
 
     def _connection(self) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=_TIMEOUT_S, context=self._tls)
+
+
+def _patch(connection: http.client.HTTPSConnection, path: str, body: bytes, deadline: float) -> None:
+    """Apply one object, again and again where the server fails, until `deadline` on the monotonic clock."""
+    while True:
+        try:
+            _request(connection, "PATCH", path, body, {"Content-Type": "application/apply-patch+yaml"})
+        except ApiError as error:
+            if 0 < error.status < 500 or time.monotonic() > deadline:
+                raise
+            connection.close()
+            time.sleep(_AGAIN_S)
+        else:
+            return
 
 
 def _request(

@@ -19,6 +19,7 @@ import yaml
 
 from mldeploy import process
 from mldeploy.errors import MldeployError
+from mldeploy.secrets.condition import ready
 from mldeploy.values import Release
 
 _KIND = "externalsecrets.external-secrets.io"
@@ -97,14 +98,14 @@ def _try(wanted: Mapping[str, Any], release: Release, chosen: Chosen) -> None:
     kubectl = _Kubectl(release.namespace, chosen)
     unready = kubectl.await_store(wanted["spec"]["secretStoreRef"])
     with _created(kubectl, trial, what) as uid:
-        ready = kubectl.condition(trial["metadata"]["name"])
-        if ready is None:
+        said = kubectl.condition(trial["metadata"]["name"])
+        if said is None:
             raise MldeployError(
                 f"{what}: the operator says nothing about it",
                 remedy="see kubectl get pods -n external-secrets; what runs keeps the Secret that it has",
             )
-        if ready["status"] != "True":
-            reason = kubectl.reason(uid) or ready.get("message", "")
+        if said["status"] != "True":
+            reason = kubectl.reason(uid) or said.get("message", "")
             # The operator then asks nobody, and says no more than that; what it says of the store is the reason.
             if unready and (why := kubectl.reason(unready)):
                 reason = f"{reason}: {why}"
@@ -166,10 +167,10 @@ class _Kubectl:
             if done.returncode or not done.stdout:
                 break
             store = json.loads(done.stdout)
-            ready = _ready(store)
-            if ready is not None and ready["status"] == "True":
+            said = ready(store)
+            if said is not None and said["status"] == "True":
                 break
-            if ready is not None and _age(ready["lastTransitionTime"]) > _STORE_S:
+            if said is not None and _age(said["lastTransitionTime"]) > _STORE_S:
                 # The events of a store of the whole cluster are not in this namespace.
                 return str(store["metadata"]["uid"]) if kind == "secretstore" else ""
         return ""
@@ -177,8 +178,8 @@ class _Kubectl:
     def condition(self, name: str) -> dict[str, Any] | None:
         """Wait for the operator's word; None: it has none."""
         for _ in _tries(_ANSWER_S):
-            if ready := _ready(self._json("get", _KIND, name)):
-                return ready
+            if said := ready(self._json("get", _KIND, name)):
+                return said
         return None
 
     def reason(self, uid: str) -> str:
@@ -201,12 +202,6 @@ def _tries(seconds: float) -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
         time.sleep(_POLL_S)
-
-
-def _ready(found: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give an object's Ready condition; None where nobody has written one."""
-    conditions = found.get("status", {}).get("conditions", [])
-    return next((dict(one) for one in conditions if one["type"] == "Ready"), None)
 
 
 def _age(time_text: str) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mldeploy.errors import MldeployError
 from mldeploy.secrets.asking import Asker
+from mldeploy.secrets.condition import ready
 from mldeploy.smoke.kube import ApiClient, core, explained
 from mldeploy.values import Release
 
@@ -34,24 +35,25 @@ def sync(api: ApiClient, release: Release) -> None:
     where = (_GROUP, _VERSION, release.namespace, _PLURAL, release.name)
     doing = f"have ExternalSecret {release.name} synced"
 
-    def status() -> dict[str, Any]:
+    def look() -> dict[str, Any]:
         with explained(doing):
-            return dict(objects.get_namespaced_custom_object(*where).get("status", {}))
+            return dict(objects.get_namespaced_custom_object(*where))
 
-    before = status()
+    before = look()
     asked = time.monotonic()
     with explained(doing):
         objects.patch_namespaced_custom_object(*where, _looked_at_now())
 
     def synced() -> bool:
-        now = status()
-        ready = _ready(now)
-        if ready["status"] == "False" and (ready != _ready(before) or time.monotonic() - asked > _STALE_S):
+        now = look()
+        said = ready(now)
+        stale = said == ready(before) and time.monotonic() - asked <= _STALE_S
+        if said is not None and said["status"] == "False" and not stale:
             raise MldeployError(
-                f"ExternalSecret {release.name} cannot be synced: {ready['message']}",
+                f"ExternalSecret {release.name} cannot be synced: {said['message']}",
                 remedy=f"see kubectl describe externalsecret {release.name} -n {release.namespace}",
             )
-        return now.get("syncedResourceVersion") != before.get("syncedResourceVersion")
+        return _synced_version(now) != _synced_version(before)
 
     _wait(synced, f"the operator to sync ExternalSecret {release.name}", _SYNC_S, remedy=_BOTH)
 
@@ -71,16 +73,15 @@ def wake_stores(api: ApiClient, namespace: str) -> None:
     where = (_GROUP, _VERSION, namespace, _STORES)
     doing = f"have the stores of namespace {namespace} tried"
 
-    def stores() -> dict[str, str]:
+    def stores() -> list[dict[str, Any]]:
         with explained(doing):
-            found = objects.list_namespaced_custom_object(*where)["items"]
-        return {one["metadata"]["name"]: _ready(one.get("status", {}))["status"] for one in found}
+            return list(objects.list_namespaced_custom_object(*where)["items"])
 
-    for name in stores():
+    for store in stores():
         with explained(doing):
-            objects.patch_namespaced_custom_object(*where, name, _looked_at_now())
+            objects.patch_namespaced_custom_object(*where, store["metadata"]["name"], _looked_at_now())
     _wait(
-        lambda: all(ready == "True" for ready in stores().values()),
+        lambda: all((ready(store) or {}).get("status") == "True" for store in stores()),
         f"the operator to reach the stores of namespace {namespace}",
         _SYNC_S,
         remedy=f"kubectl describe secretstores -n {namespace} tells why",
@@ -92,9 +93,9 @@ def _looked_at_now() -> dict[str, Any]:
     return {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}
 
 
-def _ready(status: Mapping[str, Any]) -> dict[str, Any]:
-    found = [one for one in status.get("conditions", []) if one["type"] == "Ready"]
-    return dict(found[0]) if found else {"status": "Unknown"}
+def _synced_version(found: Mapping[str, Any]) -> str | None:
+    version: str | None = found.get("status", {}).get("syncedResourceVersion")
+    return version
 
 
 def follow(
